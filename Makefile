@@ -1,0 +1,111 @@
+# One door: everything a person or CI does here is a word of this file. `make` alone lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+
+# glibc otherwise grows and trims the heap with every batch (design: 15 % of the CPU). 128 MiB stay before a trim, 16 MiB
+# are taken at a time. The Procfile has the same two.
+export MALLOC_TRIM_THRESHOLD_ ?= 134217728
+export MALLOC_TOP_PAD_ ?= 16777216
+
+# What an install or a build made is remembered by a stamp, so that a second call has nothing to do.
+RUNTIME := $(VENV)/runtime.stamp
+DEVELOPMENT := $(VENV)/development.stamp
+NODE_MODULES := node_modules/.package-lock.json
+FRONT_END := gateway/static/manifest.json
+FRONT_END_SOURCES := $(shell find widget console package.json tsconfig*.json -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-virtualenv
+
+## run         the demo on http://127.0.0.1:8000: installs, builds, migrates and seeds what is missing
+.PHONY: run
+run: $(RUNTIME) $(FRONT_END)
+	$(BIN)/shopbell migrate
+	$(BIN)/shopbell seed
+	exec $(BIN)/shopbell serve
+
+## check       format, lint, types, imports: under a minute
+.PHONY: check
+check: $(DEVELOPMENT) $(NODE_MODULES)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	npm run --silent check
+
+## test        check, then every test there is, browsers and faults included
+.PHONY: test
+test: check $(FRONT_END) browser
+	npm test
+	@echo "seed: $(SEED)   (again with the same: make test SEED=$(SEED))"
+	SHOPBELL_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-seed=$(SEED)
+
+## chaos       200 kills under load, and the other faults at full length
+.PHONY: chaos
+chaos: $(DEVELOPMENT) $(FRONT_END)
+	@echo "seed: $(SEED)   (again with the same: make chaos SEED=$(SEED))"
+	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_SEED=$(SEED) $(BIN)/python -m pytest tests/chaos --hypothesis-seed=$(SEED)
+
+## bench       speed and size, against the bars of docs/performance.md
+.PHONY: bench
+bench: $(DEVELOPMENT) $(FRONT_END)
+	$(BIN)/python -m bench
+
+## build       the front end, into gateway/static
+.PHONY: build
+build: $(FRONT_END)
+
+## docs        write the generated documents anew
+.PHONY: docs
+docs: $(DEVELOPMENT)
+	$(BIN)/python -m gateway.docs
+
+## lock        choose dependency versions anew, within pyproject.toml
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml
+.PHONY: lock
+lock: $(VENV)/pyvenv.cfg
+	$(PIP_INSTALL) uv
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+
+## browser     Chromium and fonts for the browser tests (Debian, as root)
+.PHONY: browser
+browser:
+	setup/browser
+
+## clean       what was installed and built here; the data in var/ stays
+.PHONY: clean
+clean:
+	rm -rf $(VENV) node_modules gateway/static dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+## help        these words
+.PHONY: help
+help:
+	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
+
+$(VENV)/pyvenv.cfg:
+	setup/venv $(VENV)
+
+$(RUNTIME): requirements.lock pyproject.toml | $(VENV)/pyvenv.cfg
+	$(PIP_INSTALL) --require-hashes --requirement requirements.lock
+	$(PIP_INSTALL) --no-deps --editable .
+	touch $@
+
+$(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
+	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
+	touch $@
+
+$(NODE_MODULES): package-lock.json
+	npm ci
+	touch $@
+
+$(FRONT_END): $(NODE_MODULES) $(FRONT_END_SOURCES)
+	npm run build
+	touch $@
