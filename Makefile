@@ -7,7 +7,9 @@ SHELL := bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+ifndef SEED
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
 
 # glibc otherwise grows and trims the heap with every batch (design: 15 % of the CPU). 128 MiB stay before a trim, 16 MiB
 # are taken at a time. The Procfile has the same two.
@@ -15,11 +17,12 @@ export MALLOC_TRIM_THRESHOLD_ ?= 134217728
 export MALLOC_TOP_PAD_ ?= 16777216
 
 # What an install or a build made is remembered by a stamp, so that a second call has nothing to do.
+LOCKED := $(VENV)/locked.stamp
 RUNTIME := $(VENV)/runtime.stamp
 DEVELOPMENT := $(VENV)/development.stamp
 NODE_MODULES := node_modules/.package-lock.json
 FRONT_END := gateway/static/manifest.json
-FRONT_END_SOURCES := $(shell find widget console package.json tsconfig*.json -type f -not -path '*/node_modules/*' 2>/dev/null)
+FRONT_END_SOURCES := $(shell find widget console build.mjs package.json tsconfig*.json -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-virtualenv
 
@@ -93,19 +96,22 @@ help:
 $(VENV)/pyvenv.cfg:
 	setup/venv $(VENV)
 
-$(RUNTIME): requirements.lock pyproject.toml | $(VENV)/pyvenv.cfg
+$(LOCKED): requirements.lock | $(VENV)/pyvenv.cfg
 	$(PIP_INSTALL) --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(RUNTIME): $(LOCKED) pyproject.toml
 	$(PIP_INSTALL) --no-deps --editable .
-	touch $@
+	@touch $@
 
 $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
-	touch $@
+	@touch $@
 
 $(NODE_MODULES): package-lock.json
 	npm ci
-	touch $@
+	@touch $@
 
 $(FRONT_END): $(NODE_MODULES) $(FRONT_END_SOURCES)
 	npm run build
-	touch $@
+	@touch $@

@@ -10,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MANIFEST = Path("gateway/static/manifest.json")
 SOURCE_FOLDERS = ("widget", "console")
-SOURCE_FILES = ("package.json", "package-lock.json", "tsconfig.json")
+SOURCE_FILES = ("build.mjs", "package.json", "package-lock.json", "tsconfig.json")
 
 
 class FrontEnd(BuildHookInterface[Any]):
