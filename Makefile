@@ -39,7 +39,7 @@ check: $(DEVELOPMENT) $(NODE_MODULES)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	npm run --silent check
 
 ## test        check, then every test there is, browsers and faults included
