@@ -1,0 +1,88 @@
+"""The only two doors: may this actor ask it, and who may see the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from chat.errors import Forbidden, NotFound
+from chat.model import Actor, ActorKind, Author, ContactPosition, ContactView, Conversation, Entry, Signal
+
+CONTACT: frozenset[ActorKind] = frozenset({"contact"})
+STAFF: frozenset[ActorKind] = frozenset({"agent", "bot"})
+PARTICIPANTS: frozenset[ActorKind] = CONTACT | STAFF
+
+# The author of these is somebody who answers, so that the contact may know them.
+_OPEN_ACTIVITIES = frozenset({"claimed"})
+
+
+def allow(may: frozenset[ActorKind], actor: Actor | None) -> Actor:
+    """The actor, if this kind of actor may ask this kind of thing at all; else Forbidden."""
+    if actor is None or not actor.active or actor.kind not in may:
+        raise Forbidden
+    return actor
+
+
+def sees(actor: Actor, conversation: Conversation) -> bool:
+    """Whether the conversation exists for this actor. Both are of one account already."""
+    return actor.kind != "contact" or conversation.contact == actor.id
+
+
+def enter(actor: Actor, conversation: Conversation | None) -> Conversation:
+    """The conversation, if it is there and the actor may see it; else NotFound for both."""
+    if conversation is None or not sees(actor, conversation):
+        raise NotFound(field="conversation")
+    return conversation
+
+
+def contact_view(conversation: Conversation) -> ContactView:
+    """What its contact may see of a conversation: nothing of who else is in the team beyond who answers."""
+    people = conversation.people
+    return ContactView(
+        id=conversation.id,
+        inbox=conversation.inbox,
+        created_at=conversation.created_at,
+        status=conversation.status,
+        handler=conversation.handler,
+        subject=conversation.subject,
+        people=people,
+        positions={
+            actor: ContactPosition(position.read, position.delivered)
+            for actor, position in conversation.positions.items()
+            if actor in people
+        },
+        seq=conversation.seq,
+    )
+
+
+def contact_view_differs(before: Conversation | None, after: Conversation) -> bool:
+    """Whether the contact must be sent the state again. Positions alone count only when the view shows them."""
+    if before is None:
+        return True
+    if (
+        before.status != after.status
+        or before.handler != after.handler
+        or before.subject != after.subject
+        or before.people is not after.people
+    ):
+        return True
+    return before.positions is not after.positions and (contact_view(before).positions != contact_view(after).positions)
+
+
+def contact_entries(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries that a contact may see, as it may see them."""
+    return [_unnamed(entry) for entry in entries if entry.audience == "everyone"]
+
+
+def _unnamed(entry: Entry) -> Entry:
+    if entry.kind != "activity" or entry.activity in _OPEN_ACTIVITIES or entry.author.kind == "contact":
+        return entry
+    return replace(entry, author=Author(entry.author.kind))
+
+
+def contact_signal(signal: Signal, conversation: Conversation) -> Signal:
+    """A signal as the contact may hear it: named only if it comes from somebody who answers."""
+    if signal.by.id in conversation.people:
+        return signal
+    return replace(signal, by=Author(signal.by.kind))

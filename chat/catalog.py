@@ -1,0 +1,69 @@
+"""THE table: every ask there is, its shape, who may ask it, the rows it needs and the rule that decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from chat.access import CONTACT, PARTICIPANTS, STAFF
+from chat.model import Actor, ActorKind, Ask, Change, Conversation, Lasting, Needs, Signal, Turn
+from chat.rules import assignment, conversations, messages, receipts, signals
+
+# A rule gets its own shape of ask; the table pairs them, which no type of a dict can say. Hence Any.
+Rule = Callable[[Any, Turn], Change | None]
+SignalRule = Callable[[Any, Actor, Conversation], Signal]
+
+
+def the_conversation(ask: Any) -> Needs:
+    """What most asks need: the conversation that they name."""
+    return Needs(conversation=ask.conversation)
+
+
+class Command(Struct, frozen=True):
+    """One kind of ask."""
+
+    shape: type[Ask]
+    may: frozenset[ActorKind]
+    rule: Rule
+    needs: Callable[[Any], Needs] = the_conversation
+
+    @property
+    def name(self) -> str:
+        return str(self.shape.__struct_config__.tag)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it carries an id, so that a resend is recognised."""
+        return issubclass(self.shape, Lasting)
+
+
+class Signalling(Struct, frozen=True):
+    """One kind of signal: goes to who listens now and is not kept."""
+
+    shape: type[Ask]
+    may: frozenset[ActorKind]
+    rule: SignalRule
+
+    @property
+    def name(self) -> str:
+        return str(self.shape.__struct_config__.tag)
+
+
+COMMANDS = (
+    Command(messages.Start, CONTACT, messages.start, messages.start_needs),
+    Command(messages.Send, PARTICIPANTS, messages.send),
+    Command(messages.AddNote, STAFF, messages.add_note),
+    Command(assignment.Claim, STAFF, assignment.claim),
+    Command(assignment.Assign, STAFF, assignment.assign, assignment.assign_needs),
+    Command(conversations.Resolve, STAFF, conversations.resolve),
+    Command(conversations.Reopen, STAFF, conversations.reopen),
+    Command(receipts.Read, PARTICIPANTS, receipts.read),
+    Command(receipts.Delivered, PARTICIPANTS, receipts.delivered),
+)
+
+SIGNALS = (Signalling(signals.Typing, PARTICIPANTS, signals.typing),)
+
+CATALOG: dict[type[Ask], Command] = {command.shape: command for command in COMMANDS}
+SIGNAL_CATALOG: dict[type[Ask], Signalling] = {signal.shape: signal for signal in SIGNALS}

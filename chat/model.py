@@ -1,0 +1,236 @@
+"""The values everything else speaks of: actors, conversations, entries, asks and changes. All frozen.
+
+msgspec Structs without cycle tracking (`gc=False`): 4-9 µs per message cheaper than dataclasses.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct
+from msgspec.json import Encoder
+
+ActorKind = Literal["contact", "agent", "bot", "system"]
+Role = Literal["agent", "supervisor", "admin"]
+Status = Literal["queued", "open", "snoozed", "resolved"]
+Handler = Literal["bot", "agent", "none"]
+EntryKind = Literal["message", "note", "activity"]
+Audience = Literal["everyone", "staff"]
+
+TEXT_LIMIT = 8000  # characters of one message: anchors/realtime.md 3.15
+PREVIEW_LIMIT = 100  # characters
+
+EntryId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+Text = Annotated[str, Meta(min_length=1, max_length=TEXT_LIMIT)]
+Key = Annotated[str, Meta(min_length=1, max_length=64)]
+Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Ref = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+
+KIND_OF_PREFIX: dict[str, ActorKind] = {"con": "contact", "agt": "agent", "bot": "bot", "sys": "system"}
+
+
+class Actor(Struct, frozen=True, gc=False):
+    """Whoever asks: a contact, an agent or a bot of one account, as the store knows it now."""
+
+    account: str
+    kind: ActorKind
+    id: str
+    name: str = ""
+    role: Role | None = None
+    picture: str | None = None
+    active: bool = True
+
+    @property
+    def is_staff(self) -> bool:
+        return self.kind != "contact"
+
+
+class Author(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Who wrote an entry. The id is left out where the reader may not know it."""
+
+    kind: ActorKind
+    id: str | None = None
+
+
+def author_of(actor_id: str) -> Author:
+    """The author with this id; the kind is in its prefix."""
+    return Author(KIND_OF_PREFIX[actor_id[:3]], actor_id)
+
+
+class Person(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What others see of somebody who takes part."""
+
+    name: str
+    picture: str | None = None
+
+
+class Position(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How far one actor has come: seqs read and delivered, and how many contact messages that were."""
+
+    read: int = 0
+    delivered: int = 0
+    seen: int = 0
+
+
+class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One line of a conversation. Shown in the order of `born`; of two with one id the greater `seq` counts."""
+
+    id: str
+    seq: int
+    born: int
+    kind: EntryKind
+    author: Author
+    at: int
+    text: str = ""
+    activity: str = ""
+    data: dict[str, Any] | None = None
+    audience: Audience = "everyone"
+
+
+class Conversation(Struct, frozen=True, gc=False):
+    """A conversation as staff may see it; its JSON is both the stored document and staff's `state` on the wire."""
+
+    id: str
+    inbox: str
+    contact: str
+    created_at: int
+    status: Status = "queued"
+    handler: Handler = "none"
+    subject: str = ""
+    assignee: str | None = None
+    team: str | None = None
+    tags: tuple[str, ...] = ()
+    priority: int = 0
+    waiting_since: int | None = None
+    preview: str = ""
+    messages: int = 0
+    """How many the contact wrote; `contact_seq` is the seq of the last of them. Unread is derived from both."""
+    contact_seq: int = 0
+    people: dict[str, Person] = {}
+    positions: dict[str, Position] = {}
+    seq: int = 0
+    cursor: int = 0
+
+
+class ContactPosition(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A position without what only staff may know."""
+
+    read: int = 0
+    delivered: int = 0
+
+
+class ContactView(Struct, frozen=True, gc=False):
+    """A conversation as its contact may see it."""
+
+    id: str
+    inbox: str
+    created_at: int
+    status: Status
+    handler: Handler
+    subject: str
+    people: dict[str, Person]
+    positions: dict[str, ContactPosition]
+    seq: int
+
+
+class Change(Struct, frozen=True, gc=False):
+    """What a rule says must be written: the conversation afterwards and the entries that it gained."""
+
+    conversation: Conversation
+    entries: tuple[Entry, ...] = ()
+
+
+class Signal(Struct, frozen=True, gc=False):
+    """Something that happens and is not kept."""
+
+    name: str
+    conversation: str
+    by: Author
+    on: bool
+
+
+class Ask(Struct, frozen=True, gc=False, kw_only=True, tag_field="type"):
+    """What an actor wants done. `ref` is the connection's number for the answer and no part of the ask."""
+
+    ref: Ref | None = None
+
+
+class Lasting(Ask, frozen=True, gc=False, kw_only=True):
+    """An ask whose first entry gets the id that the client made, so that a resend is harmless."""
+
+    id: EntryId
+    after: EntryId | None = None
+
+
+class Inbox(Struct, frozen=True, gc=False):
+    """One storefront's door, as the rules need it."""
+
+    account: str
+    id: str
+    name: str
+
+
+class Team(Struct, frozen=True, gc=False):
+    account: str
+    id: str
+    name: str
+
+
+class Receipt(Struct, frozen=True, gc=False):
+    """What the store remembers of an ask that was carried out: enough to answer it again."""
+
+    author: str
+    digest: bytes | None
+    conversation: str
+    seq: int
+    at: int
+
+
+class Needs(Struct, frozen=True, gc=False):
+    """The rows an ask wants to see besides its actor and the entries it names."""
+
+    conversation: str | None = None
+    inbox: str | None = None
+    actor: str | None = None
+    team: str | None = None
+
+
+class Turn(Struct, frozen=True, gc=False):
+    """All that a rule may look at: the rows it needed, the moment (ms) and the cursor its change will get."""
+
+    actor: Actor
+    at: int
+    cursor: int
+    fresh: str
+    """A conversation id nobody has yet: the same for the same ask, so that a resend makes no second one."""
+    conversation: Conversation | None = None
+    inbox: Inbox | None = None
+    other: Actor | None = None
+    team: Team | None = None
+
+    @property
+    def there(self) -> Conversation:
+        """The conversation. The ledger has let the actor in before the rule runs."""
+        assert self.conversation is not None
+        return self.conversation
+
+
+encode = Encoder().encode
+
+
+def digest(ask: Lasting) -> bytes:
+    """Twelve bytes that tell whether a resend asks the same thing: all but ref, id and after count."""
+    content = [
+        ask.__struct_config__.tag,
+        *(getattr(ask, name) for name in ask.__struct_fields__ if name not in _TRANSPORT),
+    ]
+    return blake2b(encode([None if part is UNSET else part for part in content]), digest_size=12).digest()
+
+
+_TRANSPORT = frozenset({"ref", "id", "after"})
+
+
+def derived_id(prefix: str, *parts: str) -> str:
+    """An id that follows from its cause, so that doing the cause again makes nothing new."""
+    return f"{prefix}_{blake2b(chr(31).join(parts).encode(), digest_size=12).hexdigest()}"

@@ -1,0 +1,41 @@
+"""Rules: resolve a conversation, reopen it."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from chat.model import Change, Key, Lasting, Turn
+from chat.rules.activities import activity
+
+
+class Resolve(Lasting, frozen=True, gc=False, kw_only=True, tag="conversation.resolve"):
+    """Staff says that the matter is settled."""
+
+    conversation: Key
+
+
+class Reopen(Lasting, frozen=True, gc=False, kw_only=True, tag="conversation.reopen"):
+    """Staff takes up a settled matter again."""
+
+    conversation: Key
+
+
+def resolve(ask: Resolve, turn: Turn) -> Change | None:
+    """Nobody waits any more. Nothing happens if it was resolved already."""
+    conversation = turn.there
+    if conversation.status == "resolved":
+        return None
+    seq = conversation.seq + 1
+    after = replace(conversation, status="resolved", waiting_since=None, seq=seq, cursor=turn.cursor)
+    return Change(after, (activity(ask.id, "resolved", seq, turn),))
+
+
+def reopen(ask: Reopen, turn: Turn) -> Change | None:
+    """Open again with whoever had it, else in the queue. Nothing happens if it wasn't resolved."""
+    conversation = turn.there
+    if conversation.status != "resolved":
+        return None
+    seq = conversation.seq + 1
+    status = "open" if conversation.assignee else "queued"
+    after = replace(conversation, status=status, seq=seq, cursor=turn.cursor)
+    return Change(after, (activity(ask.id, "reopened", seq, turn),))

@@ -1,0 +1,147 @@
+"""The Store seam: where everything lasting is. Its engines are named for their technology."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+
+from msgspec import Struct, field
+from sqlalchemy import Connection
+
+from chat.model import Actor, Conversation, Entry, Inbox, Receipt, Team
+
+T = TypeVar("T")
+Scoped = tuple[str, str]
+"""(account, id): nothing is looked up by an id alone, so that one account never finds another's."""
+
+
+class Head(Struct, frozen=True, gc=False):
+    """Where an account's ledger stands: its last cursor and the moment (ms) of that change."""
+
+    cursor: int = 0
+    at: int = 0
+
+
+class Wanted(Struct):
+    """All that a batch of asks must see before its rules run."""
+
+    entries: set[Scoped] = field(default_factory=set)
+    conversations: set[Scoped] = field(default_factory=set)
+    actors: set[Scoped] = field(default_factory=set)
+    inboxes: set[Scoped] = field(default_factory=set)
+    teams: set[Scoped] = field(default_factory=set)
+
+
+class Loaded(Struct):
+    """What was found of the wanted; what isn't in here isn't there (or is another account's)."""
+
+    receipts: dict[Scoped, Receipt] = field(default_factory=dict)
+    conversations: dict[Scoped, Conversation] = field(default_factory=dict)
+    actors: dict[Scoped, Actor] = field(default_factory=dict)
+    inboxes: dict[Scoped, Inbox] = field(default_factory=dict)
+    teams: dict[Scoped, Team] = field(default_factory=dict)
+
+
+class Written(Struct):
+    """An entry to write, at its change's cursor; the digest belongs to the first entry of an ask."""
+
+    entry: Entry
+    cursor: int
+    digest: bytes | None = None
+
+
+class Move(Struct):
+    """All that one transaction does to one conversation."""
+
+    account: str
+    before: Conversation | None
+    after: Conversation
+    entries: list[Written]
+    document: bytes = b""
+    """`after` as JSON: what is stored and what staff is sent, encoded once."""
+
+
+class Transaction(Protocol):
+    """One writing transaction over some accounts.
+
+    Promises: the accounts are locked until commit or rollback, so what is loaded stays true; commit is all or
+    nothing and durable (fsynced) when it returns; after a failed commit nothing may be assumed: Unavailable is
+    raised, the outcome is found out by the resend's id. Every method may raise Unavailable; a transaction that
+    raised is rolled back by its owner.
+    """
+
+    @property
+    def heads(self) -> Mapping[str, Head]: ...
+
+    async def load(self, wanted: Wanted) -> Loaded: ...
+
+    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head]) -> None: ...
+
+    async def commit(self) -> None: ...
+
+    async def rollback(self) -> None: ...
+
+
+class View(Protocol):
+    """What can be read at one moment: every method sees the same snapshot.
+
+    Entries come in their newest version, oldest first by `born`.
+    """
+
+    async def head(self, account: str) -> int:
+        """The account's cursor; 0 for an account without changes or that isn't there."""
+        ...
+
+    async def cursors(self, accounts: Collection[str]) -> dict[str, int]: ...
+
+    async def conversation(self, account: str, conversation: str) -> Conversation | None: ...
+
+    async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
+        """The contact's conversations, latest change first."""
+        ...
+
+    async def assigned(self, account: str, actor: str, limit: int) -> list[Conversation]:
+        """What isn't resolved and in this actor's hands, latest change first."""
+        ...
+
+    async def moved(self, account: str, since: int, limit: int) -> list[Conversation]:
+        """The conversations changed after a cursor, in the order of their last change."""
+        ...
+
+    async def listed(self, account: str, *, resolved: bool, limit: int) -> list[Conversation]:
+        """Conversations that are resolved, or that aren't: who waits longest first, then the latest."""
+        ...
+
+    async def latest(self, account: str, conversation: str, limit: int, *, staff: bool) -> list[Entry]: ...
+
+    async def before(self, account: str, conversation: str, born: int, limit: int, *, staff: bool) -> list[Entry]: ...
+
+    async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]: ...
+
+    async def after_cursor(self, account: str, conversation: str, cursor: int, limit: int) -> list[Entry]: ...
+
+
+class Store(Protocol):
+    """Promises: one serial history per account; a view sees every commit that returned before it was opened."""
+
+    @property
+    def epoch(self) -> str:
+        """A random id of this history of the database; positions of another epoch mean nothing."""
+        ...
+
+    async def begin(self, accounts: Collection[str]) -> Transaction:
+        """Lock the accounts. Raises Unavailable when that takes more than 2 s. Unknown accounts have no head."""
+        ...
+
+    def view(self) -> AbstractAsyncContextManager[View]: ...
+
+    async def inspect(self, work: Callable[[Connection], T]) -> T:
+        """Run a cold read, written in SQLAlchemy Core."""
+        ...
+
+    async def administer(self, work: Callable[[Connection], T]) -> T:
+        """Run a cold write (never of ledgers, conversations or entries) in a transaction of its own."""
+        ...
+
+    async def close(self) -> None: ...
