@@ -1,0 +1,246 @@
+"""The only reader: snapshots, catching up, older entries, the inbox views. Gives each actor what it may see."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from chat.access import contact_entries, contact_view, enter
+from chat.errors import BadRequest
+from chat.model import Actor, ContactView, Conversation, Entry
+from chat.store import Store, View
+
+PAGE = 50  # entries of a snapshot and of a page of history
+CATCH_UP_CHANGES = 2_000  # beyond this, or CATCH_UP_BYTES, a snapshot is the shorter way
+CATCH_UP_BYTES = 1024 * 1024
+CONTACT_CONVERSATIONS = 20  # latest ones that a contact's socket is brought up to date with
+WATCHED = 50  # conversations that a staff socket may watch by name
+VIEWED = 2_000  # conversations that the counts of the views look at
+
+ViewName = Literal["mine", "unassigned", "team", "all"]
+VIEWS: tuple[ViewName, ...] = ("mine", "unassigned", "team", "all")
+
+
+class Snapshot(Struct, frozen=True, gc=False):
+    """A conversation as one actor may see it: its state, its newest entries, and whether there are older ones."""
+
+    cursor: int
+    conversation: Conversation
+    state: Conversation | ContactView
+    entries: list[Entry]
+    more: bool
+
+
+class Missed(Struct, frozen=True, gc=False):
+    """What an actor hasn't got of one conversation: the newest versions of the entries, and the state."""
+
+    conversation: Conversation
+    state: Conversation | ContactView
+    entries: list[Entry]
+
+
+class CatchUp(Struct, frozen=True, gc=False):
+    """All that brings a socket up to date, as it was at `cursor`.
+
+    `too_far`: it is cheaper to begin anew; then there are only snapshots. `heads`: states of what moved elsewhere.
+    """
+
+    cursor: int
+    too_far: bool
+    missed: list[Missed]
+    snapshots: list[Snapshot]
+    heads: list[Conversation]
+    gone: list[str]
+
+
+class Count(Struct, frozen=True):
+    """Conversations of a view, and those among them with something unread."""
+
+    total: int
+    unread: int
+
+
+class Views(Struct, frozen=True):
+    """One of the inbox views, with the counts of all of them."""
+
+    cursor: int
+    views: dict[ViewName, Count]
+    conversations: list[Conversation]
+
+
+class Reading:
+    """Every method reads one moment of the store and raises Refused or Unavailable."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def conversation(self, account: str, conversation: str) -> Conversation | None:
+        """A conversation of the account, for whoever then asks `access` about it."""
+        async with self._store.view() as view:
+            return await view.conversation(account, conversation)
+
+    async def snapshot(self, actor: Actor, conversation: str) -> Snapshot:
+        """NotFound if it isn't there for this actor."""
+        async with self._store.view() as view:
+            found = enter(actor, await view.conversation(actor.account, conversation))
+            return await _snapshot(view, actor, found, await view.head(actor.account))
+
+    async def snapshots(self, actor: Actor, conversations: Collection[str]) -> tuple[int, list[Snapshot], list[str]]:
+        """The cursor, a snapshot of each that is there for this actor, and the ids of those that aren't."""
+        async with self._store.view() as view:
+            cursor = await view.head(actor.account)
+            there: list[Snapshot] = []
+            gone: list[str] = []
+            for conversation in conversations:
+                found = await view.conversation(actor.account, conversation)
+                if found is None or (actor.kind == "contact" and found.contact != actor.id):
+                    gone.append(conversation)
+                else:
+                    there.append(await _snapshot(view, actor, found, cursor))
+            return cursor, there, gone
+
+    async def older(self, actor: Actor, conversation: str, before: int, limit: int = PAGE) -> tuple[list[Entry], bool]:
+        """Entries born before a seq, oldest first, and whether there are still older ones."""
+        if not 1 <= limit <= 200:
+            raise BadRequest("A page has 1 to 200 entries.", field="limit")
+        async with self._store.view() as view:
+            enter(actor, await view.conversation(actor.account, conversation))
+            entries = await view.before(actor.account, conversation, before, limit + 1, staff=actor.is_staff)
+        page, more = _page(entries, limit)
+        return (page if actor.is_staff else contact_entries(page)), more
+
+    async def catch_up_contact(self, actor: Actor, held: Mapping[str, int]) -> CatchUp:
+        """For a contact that has seen these conversations up to these seqs."""
+        async with self._store.view() as view:
+            cursor = await view.head(actor.account)
+            mine = await view.of_contact(actor.account, actor.id, CONTACT_CONVERSATIONS)
+            missed: list[Missed] = []
+            snapshots: list[Snapshot] = []
+            for conversation in mine:
+                seq = held.get(conversation.id)
+                entries = None if seq is None else await _missed_by_contact(view, actor, conversation, seq)
+                if entries is None:
+                    snapshots.append(await _snapshot(view, actor, conversation, cursor))
+                else:
+                    missed.append(Missed(conversation, contact_view(conversation), entries))
+            named = {conversation.id for conversation in mine}
+            gone = [other for other in held if other not in named]
+            return CatchUp(cursor, False, missed, snapshots, [], gone)
+
+    async def catch_up_staff(
+        self, actor: Actor, since: int | None, held: Collection[str], *, heads: bool = True
+    ) -> CatchUp:
+        """For staff that stands at a cursor and holds snapshots of these; None: for staff that holds nothing."""
+        async with self._store.view() as view:
+            cursor = await view.head(actor.account)
+            mine = {found.id: found for found in await view.assigned(actor.account, actor.id, WATCHED)}
+            if since is None:
+                return await _anew(view, actor, cursor, mine, too_far=False)
+            moved = await view.moved(actor.account, since, CATCH_UP_CHANGES + 1)
+            if len(moved) > CATCH_UP_CHANGES or since > cursor:
+                return await _anew(view, actor, cursor, await _with(view, actor, mine, held), too_far=True)
+            return await _catch_up(view, actor, cursor, since, moved, mine, held, heads=heads)
+
+    async def views(
+        self, actor: Actor, *, view: ViewName, resolved: bool, limit: int, teams: Collection[str] = ()
+    ) -> Views:
+        """One view, longest waiting first, and the counts of all views over what isn't resolved."""
+        async with self._store.view() as store_view:
+            cursor = await store_view.head(actor.account)
+            open_ones = await store_view.listed(actor.account, resolved=False, limit=VIEWED)
+            shown = await store_view.listed(actor.account, resolved=True, limit=VIEWED) if resolved else open_ones
+        counts = {name: _count(actor, [c for c in open_ones if _in_view(name, actor, c, teams)]) for name in VIEWS}
+        return Views(cursor, counts, [c for c in shown if _in_view(view, actor, c, teams)][:limit])
+
+
+def unread(actor: str, conversation: Conversation) -> int:
+    """How many of the contact's messages this staff member hasn't read."""
+    position = conversation.positions.get(actor)
+    return conversation.messages - (position.seen if position else 0)
+
+
+def _in_view(name: ViewName, actor: Actor, conversation: Conversation, teams: Collection[str]) -> bool:
+    match name:
+        case "mine":
+            return conversation.assignee == actor.id
+        case "unassigned":
+            return conversation.assignee is None
+        case "team":
+            return conversation.team in teams
+        case "all":
+            return True
+
+
+def _count(actor: Actor, conversations: list[Conversation]) -> Count:
+    return Count(len(conversations), sum(unread(actor.id, conversation) > 0 for conversation in conversations))
+
+
+async def _snapshot(view: View, actor: Actor, conversation: Conversation, cursor: int) -> Snapshot:
+    entries = await view.latest(actor.account, conversation.id, PAGE + 1, staff=actor.is_staff)
+    page, more = _page(entries, PAGE)
+    if actor.is_staff:
+        return Snapshot(cursor, conversation, conversation, page, more)
+    return Snapshot(cursor, conversation, contact_view(conversation), contact_entries(page), more)
+
+
+def _page(entries: list[Entry], limit: int) -> tuple[list[Entry], bool]:
+    """The newest `limit` of entries sorted oldest first, and whether some were left out."""
+    return entries[-limit:], len(entries) > limit
+
+
+async def _missed_by_contact(view: View, actor: Actor, conversation: Conversation, seq: int) -> list[Entry] | None:
+    """The entries after seq; None if that is too many, or if the contact claims to be ahead of us."""
+    if seq > conversation.seq:
+        return None
+    entries = await view.after_seq(actor.account, conversation.id, seq, CATCH_UP_CHANGES + 1, staff=False)
+    return None if _is_too_much(entries) else contact_entries(entries)
+
+
+def _is_too_much(entries: Collection[Entry]) -> bool:
+    return len(entries) > CATCH_UP_CHANGES or sum(len(entry.text) for entry in entries) > CATCH_UP_BYTES
+
+
+async def _with(
+    view: View, actor: Actor, mine: dict[str, Conversation], held: Collection[str]
+) -> dict[str, Conversation]:
+    """Those in the actor's hands and those it held, as far as they are there."""
+    for conversation in held:
+        if conversation not in mine and (found := await view.conversation(actor.account, conversation)):
+            mine[conversation] = found
+    return mine
+
+
+async def _anew(
+    view: View, actor: Actor, cursor: int, conversations: Mapping[str, Conversation], *, too_far: bool
+) -> CatchUp:
+    snapshots = [await _snapshot(view, actor, conversation, cursor) for conversation in conversations.values()]
+    return CatchUp(cursor, too_far, [], snapshots, [], [])
+
+
+async def _catch_up(
+    view: View,
+    actor: Actor,
+    cursor: int,
+    since: int,
+    moved: list[Conversation],
+    mine: dict[str, Conversation],
+    held: Collection[str],
+    *,
+    heads: bool,
+) -> CatchUp:
+    by_id = {conversation.id: conversation for conversation in moved}
+    missed: list[Missed] = []
+    entries_in_all: list[Entry] = []
+    for conversation in held:
+        if conversation in by_id:
+            entries = await view.after_cursor(actor.account, conversation, since, CATCH_UP_CHANGES + 1)
+            entries_in_all += entries
+            missed.append(Missed(by_id[conversation], by_id[conversation], entries))
+    if _is_too_much(entries_in_all):
+        return await _anew(view, actor, cursor, await _with(view, actor, mine, held), too_far=True)
+    snapshots = [await _snapshot(view, actor, mine[other], cursor) for other in mine if other not in held]
+    elsewhere = [conversation for conversation in moved if conversation.id not in held] if heads else []
+    gone = [other for other in held if other not in by_id and not await view.conversation(actor.account, other)]
+    return CatchUp(cursor, False, missed, snapshots, elsewhere, gone)

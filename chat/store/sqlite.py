@@ -1,0 +1,497 @@
+"""The embedded engine: one SQLite file, one writer, group commit with an fsync before anybody hears `ok`.
+
+Statements run on the event loop's thread, as they are short. The writer connection has one owner at a time: the
+holder of `_writing`. Being the only writer (the lock file sees to that) it may keep what it wrote in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from msgspec.json import Decoder
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import StaticPool
+
+from chat.errors import Unavailable
+from chat.model import Actor, Conversation, Inbox, Receipt, Team
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written
+from chat.store.commits import CommitPlace
+from chat.store.sqlite_view import SqliteView
+
+T = TypeVar("T")
+
+LOCK_PATIENCE_SECONDS = 2.0  # then the asks waiting are told `unavailable`
+LOCK_RETRY_SECONDS = 0.02
+CACHED = 20_000  # rows of each kind; a conversation's state is about 1 KiB
+ASIDE_SECONDS = 5.0  # how often the head is written aside, see `_new_epoch_if_history_was_lost`
+
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=0",  # waiting inside SQLite would block the loop; we retry outside
+    "PRAGMA foreign_keys=OFF",  # hot rows are written by one place; the cold path checks its own
+    "PRAGMA cache_size=-65536",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA wal_autocheckpoint=4000",  # pages; a checkpoint costs a few ms, so not every 1,000
+)
+
+_decode = Decoder(Conversation).decode
+
+
+class SqliteStore:
+    """See `chat.store.Store` for the promises."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self._path = path
+        self._lock = lock
+        self._writing = asyncio.Lock()
+        self._writer = _connect(path)
+        self._reader = _connect(path)
+        self._reader.execute("PRAGMA query_only=ON")
+        self._cold = _cold_engine(path)
+        self._committing = ThreadPoolExecutor(1, "commit")
+        self.place = CommitPlace()
+        self._accounts: dict[str, int] = {}
+        self._heads: dict[str, Head] = {}
+        self._keys: dict[Scoped, int] = {}
+        self._cache = Loaded()
+        self._next_key = self._one("SELECT coalesce(max(key), 0) + 1 FROM conversations")
+        self._aside = path.with_name(path.name + ".head")
+        self._aside_at = 0.0
+        self._epoch = self._new_epoch_if_history_was_lost()
+
+    @classmethod
+    def open(cls, path: Path) -> SqliteStore:
+        """The store in this file, migrated already. Raises Unavailable if another process has it."""
+        lock = _lock_file(path)
+        try:
+            return cls(path, lock)
+        except sqlite3.Error as error:
+            os.close(lock)
+            raise Unavailable(f"the database {path} can't be opened: {error}") from error
+
+    @property
+    def epoch(self) -> str:
+        return self._epoch
+
+    async def begin(self, accounts: Collection[str]) -> SqliteTransaction:
+        await self._writing.acquire()
+        try:
+            await self._begin_immediate()
+            return SqliteTransaction(self, {name: head for name in accounts if (head := self._head(name))})
+        except BaseException as error:
+            self._release()
+            if isinstance(error, sqlite3.Error):
+                raise Unavailable(f"the database can't be written: {error}") from error
+            raise
+
+    @asynccontextmanager
+    async def view(self) -> AsyncIterator[SqliteView]:
+        """Nothing in a view of this engine waits, so views never overlap on their one connection."""
+        try:
+            self._reader.execute("BEGIN")
+            try:
+                yield SqliteView(self._reader)
+            finally:
+                self._reader.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise Unavailable(f"the database can't be read: {error}") from error
+
+    async def inspect(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._cold.connect() as connection:
+                return work(connection)
+        except OperationalError as error:
+            raise Unavailable(f"the database can't be read: {error.orig}") from error
+
+    async def administer(self, work: Callable[[Connection], T]) -> T:
+        async with self._writing:
+            deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+            while True:
+                try:
+                    with self._cold.begin() as connection:
+                        return work(connection)
+                except OperationalError as error:
+                    if not _is_locked(error.orig) or time.monotonic() > deadline:
+                        raise Unavailable(f"the database can't be written: {error.orig}") from error
+                    await asyncio.sleep(LOCK_RETRY_SECONDS)
+                finally:
+                    self._cache.actors.clear()
+                    self._cache.inboxes.clear()
+                    self._cache.teams.clear()
+
+    async def close(self) -> None:
+        async with self._writing:
+            self._committing.shutdown()
+            with suppress(sqlite3.Error):  # e.g. a full disk; what matters is committed already
+                self._write_aside()
+            self._reader.close()
+            self._writer.close()
+            self._cold.dispose()
+            os.close(self._lock)
+
+    # --- the writer's own ------------------------------------------------------------------------------------
+
+    async def _begin_immediate(self) -> None:
+        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+        while True:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not _is_locked(error) or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(LOCK_RETRY_SECONDS)
+
+    async def _commit(self) -> None:
+        """Inline while commits are short; in a thread when the disk is slow, so that the loop goes on."""
+        began = time.perf_counter()
+        if self.place.is_thread:
+            await asyncio.get_running_loop().run_in_executor(self._committing, self._writer.execute, "COMMIT")
+        else:
+            self._writer.execute("COMMIT")
+        now = time.perf_counter()
+        self.place.took(now - began)
+        if now - self._aside_at > ASIDE_SECONDS:
+            self._aside_at = now
+            self._write_aside()
+
+    def _release(self) -> None:
+        self._writing.release()
+
+    def _head(self, account: str) -> Head | None:
+        head = self._heads.get(account)
+        if head is not None:
+            return head
+        row = self._writer.execute(
+            "SELECT a.key, l.cursor, l.at FROM accounts a JOIN ledgers l ON l.account = a.key WHERE a.id = ?",
+            (account,),
+        ).fetchone()
+        if row is None:
+            return None
+        self._accounts[account] = row[0]
+        head = self._heads[account] = Head(row[1], row[2])
+        return head
+
+    def _one(self, statement: str) -> Any:
+        return self._writer.execute(statement).fetchone()[0]
+
+    def _forget(self) -> None:
+        """After a failure nothing in memory is trusted; it is read again when it is wanted."""
+        self._cache = Loaded()
+        self._heads.clear()
+        self._keys.clear()
+        self._next_key = self._one("SELECT coalesce(max(key), 0) + 1 FROM conversations")
+
+    # --- epoch -----------------------------------------------------------------------------------------------
+
+    def _new_epoch_if_history_was_lost(self) -> str:
+        """The epoch; a new one if the database ends before the head that was written aside (an old copy came back)."""
+        row = self._writer.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
+        if row is not None and self._sum_of_heads() >= self._head_aside():
+            return str(row[0])
+        epoch = secrets.token_hex(8)
+        self._writer.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('epoch', ?)", (epoch,))
+        return epoch
+
+    def _sum_of_heads(self) -> int:
+        return int(self._one("SELECT coalesce(sum(cursor), 0) FROM ledgers"))
+
+    def _head_aside(self) -> int:
+        try:
+            return int(self._aside.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _write_aside(self) -> None:
+        with suppress(OSError):  # a full disk: the last one stays, which is lower and so still right
+            aside = self._aside.with_suffix(".head~")
+            aside.write_text(str(self._sum_of_heads()))
+            aside.replace(self._aside)
+
+
+class SqliteTransaction:
+    """See `chat.store.Transaction` for the promises."""
+
+    def __init__(self, store: SqliteStore, heads: dict[str, Head]) -> None:
+        self._store = store
+        self._writer = store._writer
+        self.heads: Mapping[str, Head] = heads
+        self._moves: Sequence[Move] = ()
+        self._new_heads: Mapping[str, Head] = {}
+
+    async def load(self, wanted: Wanted) -> Loaded:
+        cache = self._store._cache
+        with _as_unavailable():
+            return Loaded(
+                receipts=self._receipts(wanted.entries),
+                conversations=_through(cache.conversations, wanted.conversations, self._conversations),
+                actors=_through(cache.actors, wanted.actors, self._actors),
+                inboxes=_through(cache.inboxes, wanted.inboxes, self._inboxes),
+                teams=_through(cache.teams, wanted.teams, self._teams),
+            )
+
+    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head]) -> None:
+        self._moves, self._new_heads = moves, heads
+        with _as_unavailable():
+            self._write_conversations(moves)
+            self._writer.executemany(
+                _INSERT_ENTRY,
+                [
+                    row
+                    for move in moves
+                    for row in _entry_rows(
+                        self._store._accounts[move.account],
+                        self._store._keys[move.account, move.after.id],
+                        move.entries,
+                    )
+                ],
+            )
+            self._writer.executemany(
+                "UPDATE ledgers SET cursor = ?, at = ? WHERE account = ?",
+                [(head.cursor, head.at, self._store._accounts[account]) for account, head in heads.items()],
+            )
+
+    async def commit(self) -> None:
+        store = self._store
+        try:
+            with _as_unavailable():
+                await store._commit()
+        except BaseException:
+            self._undo()
+            raise
+        store._heads.update(self._new_heads)
+        conversations = store._cache.conversations
+        for move in self._moves:
+            conversations[move.account, move.after.id] = move.after
+        _trim(conversations)
+        _trim(store._keys)
+        store._release()
+
+    async def rollback(self) -> None:
+        if self._moves:
+            self._undo()
+            return
+        with suppress(sqlite3.Error):
+            self._writer.execute("ROLLBACK")
+        self._store._release()
+
+    def _undo(self) -> None:
+        try:
+            with suppress(sqlite3.Error):  # SQLite rolls back by itself on a full disk; then there is nothing to undo
+                self._writer.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                self._store._forget()
+        finally:
+            self._store._release()
+
+    # --- statements: their number doesn't depend on the number of asks ---------------------------------------
+
+    def _write_conversations(self, moves: Sequence[Move]) -> None:
+        new, moved, shifted = [], [], []
+        for move in moves:
+            after = move.after
+            if move.before is None:
+                key = self._store._next_key
+                self._store._next_key += 1
+                self._store._keys[move.account, after.id] = key
+                new.append((key, self._store._accounts[move.account], after.id, after.contact, *_columns(move)))
+                continue
+            key = self._key(move.account, after.id)
+            if _is_shifted(move.before, after):
+                shifted.append((*_columns(move), key))
+            else:
+                moved.append((after.waiting_since, after.seq, after.cursor, move.document, key))
+        if new:
+            self._writer.executemany(_INSERT_CONVERSATION, new)
+        if moved:
+            self._writer.executemany(_MOVE_CONVERSATION, moved)
+        if shifted:
+            self._writer.executemany(_SHIFT_CONVERSATION, shifted)
+
+    def _key(self, account: str, conversation: str) -> int:
+        key = self._store._keys.get((account, conversation))
+        if key is None:
+            row = self._writer.execute("SELECT key FROM conversations WHERE id = ?", (conversation,)).fetchone()
+            key = self._store._keys[account, conversation] = int(row[0])
+        return key
+
+    def _receipts(self, wanted: set[Scoped]) -> dict[Scoped, Receipt]:
+        if not wanted:
+            return {}
+        rows = self._writer.execute(_RECEIPTS, (_ids(wanted),))
+        found = {(account, entry): Receipt(*rest) for account, entry, *rest in rows}
+        return {scoped: receipt for scoped, receipt in found.items() if scoped in wanted}
+
+    def _conversations(self, wanted: set[Scoped]) -> dict[Scoped, Conversation]:
+        rows = self._writer.execute(_CONVERSATIONS, (_ids(wanted),)).fetchall()
+        for account, conversation, key, _ in rows:
+            self._store._keys[account, conversation] = key
+        return {(account, conversation): _decode(state) for account, conversation, _, state in rows}
+
+    def _actors(self, wanted: set[Scoped]) -> dict[Scoped, Actor]:
+        rows = self._writer.execute(_ACTORS, (_ids(wanted),) * 3)
+        return {
+            (account, id_): Actor(account, kind, id_, name, role, picture, bool(active))
+            for account, kind, id_, name, role, picture, active in rows
+        }
+
+    def _inboxes(self, wanted: set[Scoped]) -> dict[Scoped, Inbox]:
+        return {(row[0], row[1]): Inbox(*row) for row in self._writer.execute(_INBOXES, (_ids(wanted),))}
+
+    def _teams(self, wanted: set[Scoped]) -> dict[Scoped, Team]:
+        return {(row[0], row[1]): Team(*row) for row in self._writer.execute(_TEAMS, (_ids(wanted),))}
+
+
+_IDS = "(SELECT value FROM json_each(?))"
+_RECEIPTS = f"""
+    SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
+    JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
+    WHERE e.id IN {_IDS} AND e.seq = e.born"""
+_CONVERSATIONS = f"""
+    SELECT a.id, c.id, c.key, c.state FROM conversations c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
+_ACTORS = f"""
+    SELECT a.id, 'agent', g.id, g.name, g.role, g.picture, g.active
+    FROM agents g JOIN accounts a ON a.key = g.account WHERE g.id IN {_IDS}
+    UNION ALL SELECT a.id, 'bot', b.id, b.name, NULL, b.picture, b.active
+    FROM bots b JOIN accounts a ON a.key = b.account WHERE b.id IN {_IDS}
+    UNION ALL SELECT a.id, 'contact', c.id, c.name, NULL, NULL, 1
+    FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
+_INBOXES = f"SELECT a.id, i.id, i.name FROM inboxes i JOIN accounts a ON a.key = i.account WHERE i.id IN {_IDS}"
+_TEAMS = f"SELECT a.id, t.id, t.name FROM teams t JOIN accounts a ON a.key = t.account WHERE t.id IN {_IDS}"
+
+_INSERT_CONVERSATION = """
+    INSERT INTO conversations
+    (key, account, id, contact, status, assignee, team, waiting_since, seq, cursor, state)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+# The hot one leaves the columns of the views' index alone, so that SQLite doesn't touch that index.
+_MOVE_CONVERSATION = "UPDATE conversations SET waiting_since = ?, seq = ?, cursor = ?, state = ? WHERE key = ?"
+_SHIFT_CONVERSATION = """
+    UPDATE conversations SET status = ?, assignee = ?, team = ?, waiting_since = ?, seq = ?, cursor = ?, state = ?
+    WHERE key = ?"""
+_INSERT_ENTRY = """
+    INSERT INTO entries
+    (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+def _columns(move: Move) -> tuple[Any, ...]:
+    after = move.after
+    return after.status, after.assignee, after.team, after.waiting_since, after.seq, after.cursor, move.document
+
+
+def _is_shifted(before: Conversation, after: Conversation) -> bool:
+    return before.status != after.status or before.assignee != after.assignee or before.team != after.team
+
+
+def _entry_rows(account: int, conversation: int, written: Iterable[Written]) -> Iterable[tuple[Any, ...]]:
+    for item in written:
+        entry = item.entry
+        yield (
+            account,
+            conversation,
+            entry.id,
+            entry.seq,
+            entry.born,
+            item.cursor,
+            entry.kind,
+            entry.audience,
+            entry.author.id,
+            entry.at,
+            entry.text,
+            entry.activity,
+            None if entry.data is None else orjson.dumps(entry.data).decode(),
+            item.digest,
+        )
+
+
+def _through(
+    cache: dict[Scoped, T], wanted: set[Scoped], fetch: Callable[[set[Scoped]], dict[Scoped, T]]
+) -> dict[Scoped, T]:
+    """What is wanted, from the cache where it is there; the rest fetched by one statement and kept."""
+    found = {scoped: cache[scoped] for scoped in wanted if scoped in cache}
+    missing = wanted - found.keys()
+    if missing:
+        fetched = {scoped: row for scoped, row in fetch(missing).items() if scoped in missing}
+        cache.update(fetched)
+        found.update(fetched)
+        _trim(cache)
+    return found
+
+
+def _trim(cache: dict[Any, Any]) -> None:
+    """Drop the oldest tenth of a cache that is full."""
+    if len(cache) > CACHED:
+        for scoped in list(cache)[: CACHED // 10]:
+            del cache[scoped]
+
+
+def _ids(wanted: Iterable[Scoped]) -> str:
+    return orjson.dumps([id_ for _, id_ in wanted]).decode()
+
+
+class _as_unavailable:
+    """Turn the driver's errors into Unavailable. A class, as a generator costs 1 µs more, three times a batch."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
+            raise Unavailable(f"the database can't be written: {error}") from error
+
+
+def _is_locked(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    return connection
+
+
+def _cold_engine(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": 0}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, record: object) -> None:
+        for pragma in (*_PRAGMAS, "PRAGMA foreign_keys=ON"):
+            connection.execute(pragma)
+
+    return engine
+
+
+def _lock_file(path: Path) -> int:
+    """Hold the lock beside the database, or raise Unavailable: a second server would break the first one's caches."""
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        raise Unavailable(f"another process is using the database {path}") from error
+    return lock
+
+
+_: type[Store] = SqliteStore
