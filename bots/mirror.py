@@ -1,0 +1,150 @@
+"""What one peer knows of its conversations, kept by the law: old snapshot + changes = fresh snapshot. No I/O."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bots.frames import Change, Entry, Frame, Heads, Me, Snapshot, State, Synced
+
+
+@dataclass(slots=True)
+class Thread:
+    """One conversation held whole: its state and the entries that came, newest `seq` of each."""
+
+    state: State
+    entries: dict[str, Entry]
+    more: bool = False
+    position: int = 0  # everything up to this seq is here; moves only when the service has said so
+
+    def timeline(self) -> list[Entry]:
+        """The entries in the order people see them."""
+        return sorted(self.entries.values(), key=lambda entry: entry["born"])
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            held = self.entries.get(entry["id"])
+            if held is None or held["seq"] <= entry["seq"]:
+                self.entries[entry["id"]] = entry
+
+
+@dataclass(slots=True)
+class Mirror:
+    """Frames in, knowledge out; `resume()` says where to go on after the socket has broken."""
+
+    me: Me | None = None
+    epoch: str = ""
+    cursor: int | None = None
+    threads: dict[str, Thread] = field(default_factory=dict)
+    heads: dict[str, State] = field(default_factory=dict)
+    present: list[str] = field(default_factory=list)
+    is_synced: bool = False
+    _ahead: int = 0  # the greatest cursor of this connection, ours only once `synced` has come
+
+    def apply(self, frame: Frame) -> None:
+        """Take one frame of the stream; frames that carry no knowledge are ignored."""
+        if frame["type"] == "change":
+            self._change(frame)
+        elif frame["type"] == "snapshot":
+            self._snapshot(frame)
+        elif frame["type"] == "heads":
+            self._heads(frame)
+        elif frame["type"] == "synced":
+            self._synced(frame)
+        elif frame["type"] == "welcome":
+            self.me, self.epoch = frame["me"], frame["epoch"]
+            self.is_synced, self._ahead = False, 0
+        elif frame["type"] == "gone":
+            self.threads.pop(frame["conversation"], None)
+            self.heads.pop(frame["conversation"], None)
+        elif frame["type"] == "reset":
+            self.threads.clear()
+            self.heads.clear()
+            self.cursor, self._ahead = None, 0
+        elif frame["type"] == "presence":
+            self.present = frame["present"]
+
+    def disconnected(self) -> None:
+        """The socket broke: nothing is live until the next `synced`."""
+        self.is_synced = False
+
+    def state(self, conversation: str) -> State | None:
+        """The newest state known, from a thread that is held or from the heads."""
+        thread, head = self.threads.get(conversation), self.heads.get(conversation)
+        if thread is None:
+            return head
+        return thread.state if head is None or thread.state["seq"] >= head["seq"] else head
+
+    def last_own_entry(self, conversation: str) -> str | None:
+        """The id of my newest message or note there, which the next one names as `after`."""
+        thread = self.threads.get(conversation)
+        if thread is None or self.me is None:
+            return None
+        for entry in reversed(thread.timeline()):
+            if entry["author"].get("id") == self.me["id"] and entry["kind"] in ("message", "note"):
+                return str(entry["id"])
+        return None
+
+    def resume(self, watched: Iterable[str] = ()) -> dict[str, Any] | None:
+        """The `resume` of the next hello, or None when there is nothing to go on from."""
+        if self.me is None or not self.epoch:
+            return None
+        if self.me["kind"] == "contact":
+            seqs = {id: thread.position for id, thread in self.threads.items()}
+            return {"epoch": self.epoch, "conversations": seqs} if seqs else None
+        if self.cursor is None:
+            return None
+        self._forget_unheard(set(watched))
+        return {"epoch": self.epoch, "cursor": self.cursor, "watch": list(self.threads)}
+
+    def _forget_unheard(self, watched: set[str]) -> None:
+        # A conversation that went to somebody else is no longer sent to us: a stale copy must not be resumed.
+        me = self.me["id"] if self.me else ""
+        for id, thread in list(self.threads.items()):
+            if thread.state.get("assignee") != me and id not in watched:
+                self.heads[id] = self.state(id) or thread.state
+                del self.threads[id]
+
+    def _change(self, frame: Change) -> None:
+        thread = self.threads.get(frame["conversation"])
+        state = frame.get("state")
+        if thread is None:
+            # A contact's new conversation may begin with its first change; staff always get a snapshot first.
+            if state is None or self.me is None or self.me["kind"] != "contact":
+                return
+            thread = self.threads[frame["conversation"]] = Thread(state, {})
+        elif state is not None and frame["seq"] >= thread.state["seq"]:
+            thread.state = state
+        if frame["seq"] > thread.state["seq"]:
+            thread.state = thread.state | {"seq": frame["seq"]}
+        if "cursor" in frame and frame["cursor"] > thread.state.get("cursor", 0):
+            thread.state = thread.state | {"cursor": frame["cursor"]}
+        thread.put(frame.get("entries", ()))
+        if self.is_synced:
+            thread.position = max(thread.position, frame["seq"])
+
+    def _snapshot(self, frame: Snapshot) -> None:
+        held = self.threads.get(frame["conversation"])
+        seq = frame["state"]["seq"]
+        if held is None or held.state["seq"] <= seq:
+            entries = {entry["id"]: entry for entry in frame["entries"]}
+            self.threads[frame["conversation"]] = Thread(frame["state"], entries, frame.get("more", False), seq)
+        self._reach(frame.get("cursor"))
+
+    def _heads(self, frame: Heads) -> None:
+        for state in frame["heads"]:
+            held = self.heads.get(state["id"])
+            if held is None or held["seq"] <= state["seq"]:
+                self.heads[state["id"]] = state
+        self._reach(frame["cursor"])
+
+    def _synced(self, frame: Synced) -> None:
+        self.is_synced = True
+        self._reach(frame.get("cursor"))
+        for thread in self.threads.values():
+            thread.position = max(thread.position, thread.state["seq"])
+
+    def _reach(self, cursor: int | None) -> None:
+        # Before `synced` a cursor may stand on the first of several frames that together reach it.
+        self._ahead = max(self._ahead, cursor or 0)
+        if self.is_synced and self._ahead:
+            self.cursor = max(self.cursor or 0, self._ahead)
