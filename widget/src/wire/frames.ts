@@ -1,0 +1,217 @@
+/** The frames of wire version 1 as types, and the table of close codes. docs/protocol.md says what each one means. */
+
+export const PROTOCOL = 1;
+export const TEXT_LIMIT = 8000; // characters in one message; `welcome` may say another number
+
+export type Kind = "contact" | "staff";
+
+export interface Author {
+  readonly kind: "contact" | "agent" | "bot" | "system";
+  readonly id?: string; // a contact isn't told who did an activity
+}
+
+export interface Entry {
+  readonly id: string;
+  readonly seq: number;
+  readonly born: number;
+  readonly kind: "message" | "note" | "activity";
+  readonly author: Author;
+  readonly at: number;
+  readonly text?: string;
+  readonly activity?: "claimed" | "assigned" | "resolved" | "reopened";
+  readonly data?: { readonly assignee?: string | null; readonly team?: string | null };
+  readonly audience?: "staff";
+}
+
+export interface Person {
+  readonly name: string;
+  readonly picture?: string;
+}
+
+export interface Position {
+  readonly read?: number;
+  readonly delivered?: number;
+  readonly seen?: number;
+}
+
+export interface State {
+  readonly id: string;
+  readonly inbox: string;
+  readonly status: "queued" | "open" | "snoozed" | "resolved";
+  readonly handler: "bot" | "agent" | "none";
+  readonly subject: string | null;
+  readonly seq: number;
+  readonly people: Readonly<Record<string, Person>>;
+  readonly positions: Readonly<Record<string, Position>>;
+  readonly messages: { readonly contact: number; readonly staff: number };
+  readonly created_at: number;
+  // Staff only:
+  readonly contact?: string;
+  readonly assignee?: string | null;
+  readonly team?: string | null;
+  readonly tags?: readonly string[];
+  readonly priority?: number;
+  readonly waiting_since?: number | null;
+  readonly preview?: string;
+  readonly cursor?: number;
+}
+
+export interface Me {
+  readonly kind: "contact" | "agent" | "bot";
+  readonly id: string;
+  readonly name: string;
+  readonly role?: "agent" | "supervisor" | "admin";
+}
+
+// ---- server to client
+
+export interface Welcome {
+  readonly type: "welcome";
+  readonly epoch: string;
+  readonly me: Me;
+  readonly account: string;
+  readonly now: number;
+  readonly ping: number;
+  readonly limits: { readonly frame: number; readonly text: number; readonly watch: number; readonly inflight: number };
+}
+export interface Ok {
+  readonly type: "ok";
+  readonly ref: number;
+  readonly conversation?: string;
+  readonly seq?: number;
+  readonly at?: number;
+  readonly again?: boolean;
+}
+export interface RefusedFrame {
+  readonly type: "refused";
+  readonly ref?: number;
+  readonly code: string;
+  readonly retry: boolean;
+  readonly message: string;
+  readonly field?: string;
+  readonly after_ms?: number;
+}
+export interface Change {
+  readonly type: "change";
+  readonly cursor?: number;
+  readonly conversation: string;
+  readonly seq: number;
+  readonly entries: readonly Entry[];
+  readonly state?: State;
+}
+export interface Snapshot {
+  readonly type: "snapshot";
+  readonly cursor?: number;
+  readonly conversation: string;
+  readonly state: State;
+  readonly entries: readonly Entry[];
+  readonly more: boolean;
+}
+export interface Heads {
+  readonly type: "heads";
+  readonly cursor: number;
+  readonly heads: readonly State[];
+}
+export interface Gone {
+  readonly type: "gone";
+  readonly conversation: string;
+}
+export interface Reset {
+  readonly type: "reset";
+  readonly reason: string;
+}
+export interface Synced {
+  readonly type: "synced";
+  readonly cursor?: number;
+}
+export interface Signal {
+  readonly type: "signal";
+  readonly name: string;
+  readonly conversation: string;
+  readonly by: Author;
+  readonly on: boolean;
+}
+export interface Presence {
+  readonly type: "presence";
+  readonly present: readonly string[];
+}
+export interface Ping {
+  readonly type: "ping";
+  readonly n: number;
+}
+export interface Reconnect {
+  readonly type: "reconnect";
+  readonly after: readonly [number, number];
+  readonly reason: string;
+}
+
+export type ServerFrame =
+  | Welcome | Ok | RefusedFrame | Change | Snapshot | Heads | Gone | Reset | Synced | Signal | Presence | Ping | Reconnect;
+
+// ---- client to server. Lasting asks; the client adds `ref`, and `id` and `after` where they are missing.
+
+export interface StartAsk {
+  readonly type: "conversation.start";
+  readonly inbox: string;
+  readonly text: string;
+}
+export interface WriteAsk {
+  readonly type: "message.send" | "note.add";
+  readonly conversation: string;
+  readonly text: string;
+}
+export interface TurnAsk {
+  readonly type: "conversation.claim" | "conversation.resolve" | "conversation.reopen";
+  readonly conversation: string;
+}
+export interface AssignAsk {
+  readonly type: "conversation.assign";
+  readonly conversation: string;
+  readonly assignee?: string | null;
+  readonly team?: string | null;
+}
+export type Ask = (StartAsk | WriteAsk | TurnAsk | AssignAsk) & { readonly id?: string };
+
+export interface Typing {
+  readonly type: "typing";
+  readonly conversation: string;
+  readonly on: boolean;
+}
+
+export interface Resume {
+  readonly epoch: string;
+  readonly cursor?: number;
+  readonly watch?: readonly string[];
+  readonly conversations?: Readonly<Record<string, number>>;
+}
+
+// ---- close codes
+
+export type CloseClass = "stop" | "renew" | "backoff" | "prompt";
+
+/** Every close code that the server sends, by name; tested equal to gateway/protocol.py and docs/protocol.md. */
+export const CLOSE_CODES = {
+  protocol_version: 4001,
+  malformed: 4003,
+  hello_expected: 4004,
+  unauthorized: 4005,
+  revoked: 4010,
+  origin_refused: 4011,
+  too_many_errors: 4012,
+  internal: 4100,
+  unavailable: 4101,
+  overloaded: 4103,
+  no_pong: 4104,
+  resync_failed: 4105,
+  slow_consumer: 4106,
+  rate_abuse: 4108,
+  drain: 4200,
+} as const;
+
+/** What a client does after this close code. Only the range counts, so that codes of later servers are understood too. */
+export function closeClass(code: number): CloseClass {
+  if (code === CLOSE_CODES.unauthorized) return "renew";
+  if (code >= 4000 && code < 4100) return "stop";
+  if ((code >= 4200 && code < 4300) || code === 1001 || code === 1012) return "prompt";
+  return "backoff";
+}
