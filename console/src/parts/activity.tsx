@@ -1,0 +1,46 @@
+/** One line that says who did what with the conversation. */
+
+import { staffName, teamName } from "../state/names.ts";
+import { clockWords, momentWords } from "../state/time.ts";
+import type { Entry, Staff, State } from "../types.ts";
+import { t } from "../words.ts";
+import "./activity.css";
+
+function assignedWords(who: string, entry: Entry, state: State, staff: Staff): string {
+  const { assignee, team } = entry.data ?? {};
+  const to = assignee ? staffName(assignee, staff, state) : null;
+  const group = team ? teamName(team, staff) : null;
+  if (to && group) return t("{who} assigned this to {to}, team {team}", { who, to, team: group });
+  if (to) return assignee === entry.author.id ? t("{who} took this", { who }) : t("{who} assigned this to {to}", { who, to });
+  if (group) return t("{who} gave this to team {team}", { who, team: group });
+  return assignee === null ? t("{who} unassigned this", { who }) : t("{who} took this out of its team", { who });
+}
+
+function activityWords(entry: Entry, state: State, staff: Staff): string {
+  const { author } = entry;
+  if (author.kind === "contact" && entry.activity === "reopened") return t("Reopened by a new message");
+  const who = author.kind !== "system" && author.id ? staffName(author.id, staff, state) : t("Shopbell");
+  switch (entry.activity) {
+    case "claimed":
+      return t("{who} claimed this", { who });
+    case "assigned":
+      return assignedWords(who, entry, state, staff);
+    case "resolved":
+      return t("{who} resolved this", { who });
+    case "reopened":
+      return t("{who} reopened this", { who });
+    default: // an activity that this console hasn't learnt yet
+      return t("{who} changed something", { who });
+  }
+}
+
+export function Activity({ entry, state, staff }: { entry: Entry; state: State; staff: Staff }) {
+  return (
+    <p class="activity">
+      <bdi>{activityWords(entry, state, staff)}</bdi>
+      <time dateTime={new Date(entry.at).toISOString()} title={momentWords(entry.at)}>
+        {clockWords(entry.at)}
+      </time>
+    </p>
+  );
+}

@@ -1,0 +1,3 @@
+/** The console in Hebrew. What is missing here is shown in English. */
+
+export const hebrew: Readonly<Record<string, string>> = {};
