@@ -1,0 +1,7 @@
+"""The history checker: record clients by `Log`, read the store, and `check` that no law was broken."""
+
+from tests.history.laws import Verdict, check
+from tests.history.log import Event, Line, Log
+from tests.history.stored import Kept, Row, Stored, read_sqlite, stored
+
+__all__ = ["Event", "Kept", "Line", "Log", "Row", "Stored", "Verdict", "check", "read_sqlite", "stored"]

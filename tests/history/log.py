@@ -1,0 +1,114 @@
+"""What one client said and heard, written down as it passes; a tap for bots.Client."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from bots.frames import Entry, Frame, State
+
+PUBLIC = frozenset(
+    ("id", "inbox", "status", "handler", "subject", "seq", "people", "positions", "messages", "created_at")
+)
+What = Literal["connected", "disconnected", "said", "ok", "refused", "change", "snapshot", "gone", "reset", "synced"]
+
+
+class Line(NamedTuple):
+    """An entry as it arrived."""
+
+    id: str
+    seq: int
+    born: int
+    author: str | None
+    audience: str
+    text: str
+
+
+class Event(NamedTuple):
+    """One thing that happened at a client."""
+
+    at: float
+    what: What
+    conversation: str = ""
+    seq: int = 0
+    id: str = ""
+    detail: str = ""  # the ask's type, the refusal's code, names of state fields that a contact must not see
+    flag: bool = False  # an ok `again`, a refusal that may be retried, a snapshot with `more`, a hello with `resume`
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(slots=True)
+class Log:
+    """One client's history. It is a tap: give it to a Client, then to `check`."""
+
+    name: str
+    actor: str
+    kind: Literal["contact", "agent", "bot"]
+    events: list[Event] = field(default_factory=list)
+    watching: set[str] = field(default_factory=set)
+    shut_out_at: float | None = None  # from then on nothing may arrive (time.monotonic)
+    _asks: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def connected(self) -> None:
+        self._asks.clear()
+        self._add("connected")
+
+    def disconnected(self, code: int) -> None:
+        self._add("disconnected", seq=code)
+
+    def said(self, frame: dict[str, Any]) -> None:
+        if frame["type"] == "hello":
+            self._add("said", detail="hello", flag="resume" in frame)
+        elif "ref" in frame:
+            self._asks[frame["ref"]] = frame
+            self._add("said", frame.get("conversation", ""), id=frame.get("id", ""), detail=frame["type"])
+
+    def heard(self, frame: Frame) -> None:
+        if frame["type"] == "ok":
+            ask = self._asks.pop(frame["ref"])
+            self.watching = set(ask["conversations"]) if ask["type"] == "watch" else self.watching
+            about = {"id": ask.get("id", ""), "detail": ask["type"]}
+            self._add("ok", frame.get("conversation", ""), frame.get("seq", 0), flag=frame.get("again", False), **about)
+        elif frame["type"] == "refused":
+            ask = self._asks.pop(frame.get("ref", 0), {})
+            self._add("refused", id=ask.get("id", ""), detail=frame["code"], flag=frame["retry"])
+        elif frame["type"] == "change":
+            about = {"detail": self._secrets(frame.get("state"))}
+            self._add("change", frame["conversation"], frame["seq"], lines=_lines(frame.get("entries", ())), **about)
+        elif frame["type"] == "snapshot":
+            state, more = frame["state"], frame.get("more", False)
+            about = {"detail": self._secrets(state)}
+            self._add("snapshot", state["id"], state["seq"], flag=more, lines=_lines(frame["entries"]), **about)
+        elif frame["type"] == "gone":
+            self._add("gone", frame["conversation"])
+        elif frame["type"] in ("reset", "synced"):
+            self._add(frame["type"])
+
+    def _secrets(self, state: State | None) -> str:
+        return "" if state is None or self.kind != "contact" else ", ".join(sorted(set(state) - PUBLIC))
+
+    def _add(
+        self,
+        what: What,
+        conversation: str = "",
+        seq: int = 0,
+        id: str = "",
+        detail: str = "",
+        flag: bool = False,
+        lines: tuple[Line, ...] = (),
+    ) -> None:
+        self.events.append(Event(time.monotonic(), what, conversation, seq, id, detail, flag, lines))
+
+
+def _lines(entries: Sequence[Entry]) -> tuple[Line, ...]:
+    return tuple(
+        Line(
+            entry["id"],
+            entry["seq"],
+            entry["born"],
+            entry["author"].get("id"),
+            entry.get("audience", "everyone"),
+            entry.get("text", ""),
+        )
+        for entry in entries
+    )
