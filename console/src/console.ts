@@ -177,14 +177,14 @@ export class Console {
   };
 
   private considerReading(): void {
-    const { place, held, me, readUpTo } = this.desk.get();
+    const { place, held, me, readUpTo, isLive } = this.desk.get();
     const known = place.conversation ? held.byId.get(place.conversation) : undefined;
     if (!me || !known?.state || !known.held) return;
     const { state } = known;
     const read = state.positions[me.agent.id]?.read ?? 0;
     const isUnread = unreadFor(state, me.agent) > 0;
     if (readUpTo === undefined) this.set({ readUpTo: isUnread ? read : null });
-    if (!this.isVisible || !this.isAtEnd) return;
+    if (!this.isVisible || !this.isAtEnd || !isLive) return;
     const last = known.entries.filter(({ author }) => author.kind === "contact").pop();
     if (isUnread || (last && last.born > read)) this.client?.read(state.id, state.seq);
   }
@@ -277,6 +277,7 @@ export class Console {
 
   private moved(status: WireClient["status"]): void {
     this.set({ isLive: status === "live" });
+    this.considerReading();
     if (status !== "stopped" || this.client?.reason === undefined) return;
     if (this.client.reason === "actor_changed") return void this.start();
     // Every other end needs a new sign-in, or a new page, which signing in brings as well.

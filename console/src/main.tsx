@@ -1,5 +1,6 @@
 /** Puts the console together and on the page: the only file that knows its state, its wire and its parts. */
 
+import "./look.css"; // first, so that every part may differ from it
 import { render } from "preact";
 import { Console } from "./console.ts";
 import { App } from "./parts/app.tsx";

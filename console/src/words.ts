@@ -9,17 +9,21 @@ const DICTIONARIES: Readonly<Record<string, Dictionary>> = { he: hebrew };
 const FROM_RIGHT = new Set(["he", "ar", "fa", "ur"]);
 
 let spoken = "en";
+let region = "en";
 let words: Dictionary = {};
+
+const codeOf = (tag: string): string => tag.toLowerCase().split("-")[0] ?? "";
 
 /** Takes the first language that there are words for, and says which it is. */
 export function speak(wanted: readonly string[]): string {
-  const codes = wanted.map((tag) => tag.toLowerCase().split("-")[0] ?? "");
-  spoken = codes.find((code) => code === "en" || DICTIONARIES[code]) ?? "en";
+  region = wanted.find((tag) => codeOf(tag) === "en" || DICTIONARIES[codeOf(tag)]) ?? "en";
+  spoken = codeOf(region);
   words = DICTIONARIES[spoken] ?? {};
   return spoken;
 }
 
-export const language = (): string => spoken;
+/** For clocks and calendars: the language with its country, such as en-GB. */
+export const locale = (): string => region;
 
 export const direction = (): "rtl" | "ltr" => (FROM_RIGHT.has(spoken) ? "rtl" : "ltr");
 

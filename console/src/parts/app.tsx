@@ -11,7 +11,6 @@ import { Login } from "./login.tsx";
 import { Toasts } from "./toasts.tsx";
 import { useConsole, useDesk } from "./use.ts";
 import { Views } from "./views.tsx";
-import "../look.css";
 import "./app.css";
 
 /** The tab says how many conversations want an answer from me or from anybody. */

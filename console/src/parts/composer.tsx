@@ -99,8 +99,8 @@ export function Composer({ state }: { state: State }) {
           ref={field}
           id="composer"
           class="composer-field"
-          dir="auto"
-          rows={2}
+          dir={text ? "auto" : undefined}
+          rows={1}
           value={text}
           aria-label={mode === "note" ? t("Note for your team") : t("Reply to {name}", { name })}
           placeholder={mode === "note" ? t("Write a note for your team…") : t("Reply to {name}…", { name })}

@@ -1,6 +1,7 @@
 /** Messages or notes of one author, together: one face, one name, a bubble each, and how far they got. */
 
 import { contactName, staffName } from "../state/names.ts";
+import { refusalWords } from "../refusals.ts";
 import type { Line } from "../state/timeline.ts";
 import { type Progress, progressOf } from "../state/timeline.ts";
 import { clockWords, momentWords } from "../state/time.ts";
@@ -34,7 +35,7 @@ function Failed({ line }: { line: Line }) {
   const { sendAgain, discard } = useConsole();
   return (
     <p class="bubble-failed" role="alert">
-      <span dir="auto">{t("Not sent: {why}", { why: line.why ?? "" })}</span>
+      <span dir="auto">{t("Not sent: {why}", { why: refusalWords(line.why ?? "") })}</span>
       <button type="button" onClick={() => sendAgain(line.entry.id)}>
         {t("Try again")}
       </button>

@@ -57,9 +57,8 @@ function Filter() {
       <span class="unseen">{t("Filter this list")}</span>
       <input
         id="filter"
-        class="field"
         type="search"
-        dir="auto"
+        dir={filter ? "auto" : undefined}
         placeholder={t("Filter this list")}
         value={filter}
         onInput={(event) => setFilter(event.currentTarget.value)}

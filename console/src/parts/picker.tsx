@@ -17,6 +17,7 @@ interface Choice {
   readonly key: string;
   readonly section: string;
   readonly name: string;
+  readonly isMe?: boolean;
   readonly picture?: string | null | undefined;
   readonly isPresent?: boolean;
   readonly isChosen: boolean;
@@ -28,15 +29,16 @@ function choicesOf(state: State, staff: Staff, present: ReadonlySet<string>, me:
   const person = (section: string) => (one: Staff["agents"][number]) => ({
     key: one.id,
     section,
-    name: one.id === me ? t("{name} (you)", { name: one.name }) : one.name,
+    name: one.name,
+    isMe: one.id === me,
     picture: one.picture,
     isPresent: present.has(one.id),
     isChosen: state.assignee === one.id,
     target: { assignee: one.id },
   });
   const mineFirst = [...staff.agents].sort((one, other) => Number(other.id === me) - Number(one.id === me));
-  const nobody = { key: "nobody", section: "", name: t("Nobody"), isChosen: !state.assignee, target: { assignee: null } };
-  const noTeam = { key: "no team", section: t("Teams"), name: t("No team"), isChosen: !state.team, target: { team: null } };
+  const nobody = { key: "nobody", section: "", name: t("Nobody"), isChosen: false, target: { assignee: null } };
+  const noTeam = { key: "no team", section: t("Teams"), name: t("No team"), isChosen: false, target: { team: null } };
   return [
     ...mineFirst.map(person(t("Agents"))),
     ...staff.bots.map(person(t("Bots"))),
@@ -47,8 +49,8 @@ function choicesOf(state: State, staff: Staff, present: ReadonlySet<string>, me:
       isChosen: state.team === id,
       target: { team: id, assignee: null },
     })),
-    ...(staff.teams.length ? [noTeam] : []),
-    nobody,
+    ...(state.team ? [noTeam] : []),
+    ...(state.assignee ? [nobody] : []),
   ];
 }
 
@@ -72,7 +74,7 @@ function Option({ choice, isActive, take }: { choice: Choice; isActive: boolean;
         <Avatar id={choice.key} name={choice.name} picture={choice.picture} isPresent={choice.isPresent} />
       )}
       <span class="choice-name cut" dir="auto" title={choice.name}>
-        {choice.name}
+        {choice.isMe ? t("{name} (you)", { name: choice.name }) : choice.name}
       </span>
       {presence && <span class={choice.isPresent ? "choice-presence" : "choice-presence choice-gone"}>{presence}</span>}
       {choice.isChosen && <Icon name="check" />}

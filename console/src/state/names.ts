@@ -34,7 +34,7 @@ export function initials(name: string): string {
 
 /** A steady number from 0 to `count - 1` for an id, so that a person keeps their colour. */
 export function hueOf(id: string, count: number): number {
-  let sum = 7;
-  for (const sign of id) sum = (sum * 31 + sign.charCodeAt(0)) >>> 0;
-  return sum % count;
+  let hash = 2166136261; // FNV-1a, and its upper half: the lower bits of look-alike ids are alike
+  for (const sign of id) hash = Math.imul(hash ^ sign.charCodeAt(0), 16777619);
+  return (hash >>> 16) % count;
 }

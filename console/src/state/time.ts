@@ -1,6 +1,6 @@
 /** Moments in words: how long somebody waits, what day it was, what the clock said. */
 
-import { language, t } from "../words.ts";
+import { locale, t } from "../words.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -17,11 +17,11 @@ export function spanWords(ms: number): string {
 }
 
 export function clockWords(at: number): string {
-  return new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit" }).format(at);
+  return new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit" }).format(at);
 }
 
 export function momentWords(at: number): string {
-  return new Intl.DateTimeFormat(language(), { dateStyle: "full", timeStyle: "short" }).format(at);
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "full", timeStyle: "short" }).format(at);
 }
 
 function daysApart(at: number, now: number): number {
@@ -35,5 +35,5 @@ export function dayWords(at: number, now: number): string {
   if (days === 1) return t("Yesterday");
   const isThisYear = new Date(at).getFullYear() === new Date(now).getFullYear();
   const year = isThisYear ? undefined : "numeric";
-  return new Intl.DateTimeFormat(language(), { weekday: "long", day: "numeric", month: "long", year }).format(at);
+  return new Intl.DateTimeFormat(locale(), { weekday: "long", day: "numeric", month: "long", year }).format(at);
 }
