@@ -1,0 +1,172 @@
+"""The command line: serve, migrate, seed, token."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from chat.clock import SystemClock
+from chat.directory import Account, Directory
+from chat.errors import Unavailable
+from chat.passwords import Passwords
+from chat.store.migrate import is_current, migrate
+from chat.store.sqlite import SqliteStore
+from gateway import log, settings
+from gateway.seed import PASSWORD, seed
+from gateway.settings import BadSettings, Settings
+
+OK, FAILED, MISUSED = 0, 1, 2
+
+
+class Failed(Exception):
+    """The command can't be carried out; the sentence says why and what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0, 1 when it failed, 2 when it was misused or badly set."""
+    command = _parser().parse_args(arguments)
+    try:
+        chosen = settings.read()
+    except BadSettings as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return MISUSED
+    for sentence in settings.unknown(os.environ):
+        print(f"shopbell: {sentence}", file=sys.stderr)
+    try:
+        command.run(chosen, command)
+    except Failed as error:
+        print(f"shopbell: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+    return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="shopbell",
+        description="In-app live chat for storefronts.",
+        epilog="Settings come from the environment (SHOPBELL_…); docs/settings.md lists them.",
+    )
+    parser.add_argument("--version", action="version", version=f"shopbell {version('shopbell')}")
+    commands = parser.add_subparsers(metavar="command", required=True)
+
+    def add(name: str, run: Callable[[Settings, argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=help)
+        command.set_defaults(run=run)
+        return command
+
+    add("serve", _serve, "Run the server until SIGTERM or Ctrl-C.")
+    add("migrate", _migrate, "Bring the database to this version's schema.")
+    add("seed", _seed, "Make the demo account, where it is missing, and say where to click.")
+    token = add("token", _token, "Make an API token for a bot, and the bot where it is missing.")
+    token.add_argument("--bot", metavar="NAME", required=True, help="the bot's name")
+    token.add_argument("--account", metavar="ID", help="the account, where there is more than one")
+    return parser
+
+
+# --- Commands ---------------------------------------------------------------------------------------------------------
+
+
+def _serve(chosen: Settings, _: argparse.Namespace) -> None:
+    from gateway.app import serve  # here, as the other commands need no server
+
+    log.configure(chosen.log, chosen.log_level)
+    _must_be_current(chosen)
+    try:
+        serve(chosen)
+    except Unavailable as error:
+        raise Failed(_explained(error, chosen)) from error
+    except OSError as error:
+        raise Failed(f"the server can't start: {error}") from error
+
+
+def _migrate(chosen: Settings, _: argparse.Namespace) -> None:
+    _make_folder(chosen.store_path.parent)
+    if is_current(chosen.store):
+        print(f"{chosen.store_path} is up to date.")
+        return
+    migrate(chosen.store)
+    print(f"{chosen.store_path} is now at this version's schema.")
+
+
+def _seed(chosen: Settings, _: argparse.Namespace) -> None:
+    async def work(directory: Directory) -> None:
+        demo = await seed(directory, Passwords())
+        agents = "\n".join(f"              {agent.email} / {PASSWORD} ({agent.role})" for agent in demo.agents)
+        url = chosen.public_url[0]
+        print(f"  storefront  {url}/demo/\n  console     {url}/console/\n{agents}\n  start page  {url}/")
+
+    _with_directory(chosen, work)
+
+
+def _token(chosen: Settings, command: argparse.Namespace) -> None:
+    async def work(directory: Directory) -> None:
+        account = _the_account(await directory.accounts(), command.account)
+        known = {bot.name: bot for bot in (await directory.staff(account.id)).bots}
+        bot = known.get(command.bot)
+        if bot is None:
+            bot = await directory.add_bot(account.id, command.bot)
+            print(f"{bot.name} is a new bot of {account.name}.", file=sys.stderr)
+        print(await directory.add_api_token((account.id, bot.id)))
+        print("Nobody can show this token again: keep it where it is safe.", file=sys.stderr)
+
+    if not command.bot.strip():
+        raise Failed("a bot needs a name.")
+    _with_directory(chosen, work)
+
+
+# --- What they share --------------------------------------------------------------------------------------------------
+
+
+def _with_directory(chosen: Settings, work: Callable[[Directory], Coroutine[None, None, None]]) -> None:
+    """Run some work on the directory, while no server has the database."""
+
+    async def run() -> None:
+        store = SqliteStore.open(chosen.store_path)
+        try:
+            await work(Directory(store, SystemClock()))
+        finally:
+            await store.close()
+
+    _must_be_current(chosen)
+    try:
+        asyncio.run(run())
+    except Unavailable as error:
+        raise Failed(_explained(error, chosen)) from error
+
+
+def _must_be_current(chosen: Settings) -> None:
+    if not chosen.store_path.exists() or not is_current(chosen.store):
+        raise Failed(f"{chosen.store_path} isn't at this version's schema. Run `shopbell migrate` first.")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failed(f"the folder {folder} can't be made: {error}") from error
+
+
+def _explained(error: Unavailable, chosen: Settings) -> str:
+    return f"{error}. If a server is running on the data folder {chosen.data}, stop it first."
+
+
+def _the_account(accounts: list[Account], wanted: str | None) -> Account:
+    found = [account for account in accounts if wanted in (None, account.id)]
+    if len(found) == 1:
+        return found[0]
+    if not accounts:
+        raise Failed("there is no account yet. `shopbell seed` makes one for trying out.")
+    listed = "".join(f"\n  {account.id}  {account.name}" for account in accounts)
+    raise Failed(f"say which account, with --account:{listed}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

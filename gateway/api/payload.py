@@ -1,0 +1,72 @@
+"""JSON in and out: bodies are small and typed, answers are never kept by anybody in between."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chat.errors import BadRequest, TooLarge
+
+T = TypeVar("T")
+
+BODY_LIMIT = 16 * 1024  # bytes
+
+# U+0000 is refused in every string, as one of the engines can't store it.
+Line = Annotated[str, msgspec.Meta(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
+
+_encode = msgspec.json.Encoder().encode
+_PLACE = re.compile(r"^(.*?) - at `\$\.?(?:key in )?(.*?)`$", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(.*)`")
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(_encode(value), status, {"cache-control": "no-store"}, "application/json")
+
+
+async def read(request: Request, shape: type[T]) -> T:
+    """The body as this type. BadRequest names the field at fault; TooLarge beyond 16 KiB, read or announced."""
+    # A form on somebody else's page can't send this type, so it also keeps forgeries out.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise BadRequest("The body must be application/json.")
+    try:
+        return msgspec.json.decode(await _bytes(request), type=shape)
+    except msgspec.ValidationError as error:
+        raise explain(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest("The body isn't JSON that can be read.") from error
+
+
+def read_query(request: Request, shape: type[T]) -> T:
+    """The query string as this type, or BadRequest."""
+    try:
+        return msgspec.convert(dict(request.query_params), shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise explain(error) from error
+
+
+def explain(error: msgspec.ValidationError) -> BadRequest:
+    """What was wrong, and where: msgspec says ``Expected `str`, got `int` - at `$.email` ``."""
+    text = str(error)
+    placed = _PLACE.match(text)
+    says, field = (placed[1], placed[2]) if placed else (text, "")
+    missing = _MISSING.search(says)
+    if missing:
+        field = f"{field}.{missing[1]}".strip(".")
+    return BadRequest(f"{says}.", field=field or None)
+
+
+async def _bytes(request: Request) -> bytes:
+    length: Any = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > BODY_LIMIT:
+        raise TooLarge
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise TooLarge
+    return bytes(body)

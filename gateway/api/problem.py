@@ -1,0 +1,111 @@
+"""How HTTP says no: problem details (RFC 9457) with the codes of the wire."""
+
+from __future__ import annotations
+
+import math
+from http import HTTPStatus
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from chat.errors import BadRequest, Internal, NotFound, Refused, StoreAway, TooLarge, Unavailable
+
+
+class LoginNeeded(Refused):
+    code = "unauthorized"
+    says = "You aren't logged in, or not any more."
+
+
+class BadCredentials(Refused):
+    code = "bad_credentials"
+    says = "The e-mail address or the password isn't right."
+
+
+class OriginRefused(Refused):
+    code = "origin_refused"
+    says = "Browsers may ask this from the service's own pages only."
+
+
+class MethodNotAllowed(Refused):
+    code = "method_not_allowed"
+    says = "This can't be done with that."
+
+
+STATUS = {
+    "bad_request": 400,
+    "unknown_type": 400,
+    "unauthorized": 401,
+    "bad_credentials": 401,
+    "forbidden": 403,
+    "origin_refused": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "id_reused": 409,
+    "taken": 409,
+    "invalid_state": 409,
+    "behind": 409,
+    "too_large": 413,
+    "rate_limited": 429,
+    "internal": 500,
+    "busy": 503,
+    "unavailable": 503,
+}
+
+_OF_STARLETTE: dict[int, type[Refused]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
+
+
+def problem(why: Refused) -> Response:
+    """The answer that tells why."""
+    status = STATUS[why.code]
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": why.code,
+        "detail": str(why),
+    }
+    if why.field:
+        body["field"] = why.field
+    headers = {"cache-control": "no-store"}
+    if why.retry:
+        headers["retry-after"] = str(math.ceil((why.after_ms or 1000) / 1000))
+    return Response(orjson.dumps(body), status, headers, "application/problem+json")
+
+
+async def _refused(request: Request, why: Exception) -> Response:
+    assert isinstance(why, Refused)
+    return problem(why)
+
+
+async def _unavailable(request: Request, why: Exception) -> Response:
+    return problem(StoreAway())
+
+
+async def _of_starlette(request: Request, why: Exception) -> Response:
+    """No such path, no such method."""
+    assert isinstance(why, HTTPException)
+    response = problem(_OF_STARLETTE.get(why.status_code, BadRequest)())
+    response.headers.update(why.headers or {})
+    return response
+
+
+async def _bug(request: Request, why: Exception) -> Response:
+    """Boundary: whatever else happens is ours to mend. Starlette raises it again, so that the server logs it."""
+    return problem(Internal())
+
+
+async def _left(request: Request, why: Exception) -> Response:
+    """Whoever asked is gone; nobody reads this."""
+    return Response(status_code=400)
+
+
+HANDLERS: dict[int | type[Exception], ExceptionHandler] = {
+    Refused: _refused,
+    Unavailable: _unavailable,
+    HTTPException: _of_starlette,
+    ClientDisconnect: _left,
+    Exception: _bug,
+}
