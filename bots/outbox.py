@@ -25,6 +25,7 @@ class Ask:
     patience: float
     settled: asyncio.Future[Ok]
     ref: int | None = None  # set while it is in flight on the connection of now
+    sent_after: str | None = None  # what it named the last time it was sent; the chain may have been mended since
     tries: int = 0
     not_before: float = 0.0
 
@@ -104,6 +105,7 @@ class Outbox:
                 continue
             self._refs += 1  # a retry on the same connection is another ask to the service
             ask.ref = ask.frame["ref"] = self._refs
+            ask.sent_after = ask.frame.get("after")
             ask.tries += 1
             self._flying[self._refs] = order
             if ask.frame["type"] in POSITIONS:
@@ -191,6 +193,8 @@ class Outbox:
     def _catch_up(self, ask: Ask, wait: float) -> float:
         """The entry before isn't stored. If it still waits here, go right behind it; else nobody will bring it."""
         after = ask.frame.get("after")
+        if after != ask.sent_after:
+            return 0.0
         if any(other.id == after for other in self._asks.values()):
             return 0.0 if ask.tries < 3 else wait
         ask.frame.pop("after", None)
