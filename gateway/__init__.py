@@ -1,0 +1,1 @@
+"""Sockets, fan-out and HTTP. Imports chat and presence."""
