@@ -27,8 +27,11 @@ export const locale = (): string => region;
 
 export const direction = (): "rtl" | "ltr" => (FROM_RIGHT.has(spoken) ? "rtl" : "ltr");
 
-/** `t("waiting {span}", { span })`. A sentence without a translation is shown in English. */
+/**
+ * `t("waiting {span}", { span })`. A sentence without a translation is shown in English. What follows a `|` only tells
+ * the translator which of two meanings it is, and is never shown.
+ */
 export function t(sentence: string, values: Values = {}): string {
-  const said = words[sentence] ?? sentence;
+  const said = words[sentence] ?? sentence.replace(/\|.*/, "");
   return said.replace(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));
 }

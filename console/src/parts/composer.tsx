@@ -103,7 +103,7 @@ export function Composer({ state }: { state: State }) {
           rows={1}
           value={text}
           aria-label={mode === "note" ? t("Note for your team") : t("Reply to {name}", { name })}
-          placeholder={mode === "note" ? t("Write a note for your team…") : t("Reply to {name}…", { name })}
+          placeholder={mode === "note" ? t("Write a note for your team…") : t("Write a reply…")}
           onInput={(event) => setDraft(state.id, { ...draft, [mode]: event.currentTarget.value })}
           onKeyDown={onKeyDown}
         />

@@ -16,11 +16,11 @@ export function statusWords(state: State): string {
     case "queued":
       return t("Queued");
     case "open":
-      return t("Open");
+      return t("Open|one conversation");
     case "snoozed":
       return t("Snoozed");
     case "resolved":
-      return t("Resolved");
+      return t("Resolved|one conversation");
   }
 }
 
