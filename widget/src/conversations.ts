@@ -14,6 +14,7 @@ const RESUME_WATCH = 50; // the server takes no more
 export interface Conversation {
   readonly id: string;
   readonly state: State | undefined;
+  readonly seq: number; // the greatest heard of, also before the first state
   readonly stated: number; // the seq with which the server wrote `state`; state.seq itself runs on with every change
   readonly entries: readonly Entry[]; // in the order of born, without holes
   readonly more: boolean; // older ones exist, over HTTP
@@ -107,7 +108,7 @@ export function positions(held: Conversations): Resume | undefined {
   if (held.epoch === undefined) return undefined;
   const known = [...held.byId.values()].filter((conversation) => conversation.held);
   if (held.kind === "contact") {
-    const conversations = Object.fromEntries(known.map(({ id, state }) => [id, state?.seq ?? 0]));
+    const conversations = Object.fromEntries(known.map(({ id, seq }) => [id, seq]));
     return { epoch: held.epoch, conversations };
   }
   return { epoch: held.epoch, cursor: held.cursor, watch: known.slice(0, RESUME_WATCH).map(({ id }) => id) };
@@ -158,11 +159,11 @@ function withChange(held: Conversations, frame: Change): Conversation {
 function withState(known: Conversation, state: State | undefined, seq: number, cursor = 0): Conversation {
   const isNewer = state !== undefined && (known.state === undefined || state.seq > known.stated);
   const newest = isNewer ? state : known.state;
-  if (!newest) return known;
+  const latest = Math.max(newest?.seq ?? 0, known.seq, seq);
+  if (!newest) return { ...known, seq: latest };
   const stated = isNewer ? state.seq : known.stated;
-  const latest = Math.max(newest.seq, known.state?.seq ?? 0, seq);
   const place = Math.max(newest.cursor ?? 0, known.state?.cursor ?? 0, cursor);
-  return { ...known, stated, state: { ...newest, seq: latest, ...(place > 0 && { cursor: place }) } };
+  return { ...known, seq: latest, stated, state: { ...newest, seq: latest, ...(place > 0 && { cursor: place }) } };
 }
 
 /** Entries by id, the greatest seq wins, without what lies before the oldest one held while older ones are missing. */
@@ -189,7 +190,7 @@ function heard(held: Conversations, known: Conversation): Conversation {
 }
 
 function unknown(id: string): Conversation {
-  return { id, state: undefined, stated: 0, entries: [], more: false, held: false };
+  return { id, state: undefined, seq: 0, stated: 0, entries: [], more: false, held: false };
 }
 
 function put(held: Conversations, conversation: Conversation): Conversations {

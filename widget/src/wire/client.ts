@@ -189,8 +189,8 @@ export class WireClient {
       this.outbox.sent(item.id);
       this.send(item.body, (frame) => (frame.type === "ok" ? this.settled(item.id, frame) : this.refused(item.id, frame)));
     }
-    const at = this.outbox.wakeAt();
-    if (at !== undefined) this.cancelPump = this.clock.after(Math.max(0, at - now), () => this.pump());
+    const at = this.outbox.wakeAt(now);
+    if (at !== undefined) this.cancelPump = this.clock.after(at - now, () => this.pump());
   }
 
   private settled(id: string, ok: Ok): void {

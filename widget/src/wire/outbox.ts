@@ -142,9 +142,9 @@ export class Outbox {
     return this.items.find((item) => item.id === id);
   }
 
-  /** When the next postponed one is due. */
-  wakeAt(): number | undefined {
-    const waits = this.items.filter((item) => item.state === "queued" && item.notBefore > 0).map((item) => item.notBefore);
+  /** When the next postponed one is due. What is due but blocked waits for an answer instead, not for a time. */
+  wakeAt(now: number): number | undefined {
+    const waits = this.items.filter((item) => item.state === "queued" && item.notBefore > now).map((item) => item.notBefore);
     return waits.length > 0 ? Math.min(...waits) : undefined;
   }
 
