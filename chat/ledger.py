@@ -75,6 +75,7 @@ class Ledger:
         self._settle = settle
         self._gather = Gather(batch_asks)
         self._tails: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._is_performing = False
 
     def submit(self, ticket: Ticket) -> None:
         """Join the next batch. Raises Busy when too much is waiting already."""
@@ -87,13 +88,20 @@ class Ledger:
             if not batch:
                 return
             began = self._clock.ticks()
+            self._is_performing = True
             await self._perform(batch)
+            self._is_performing = False
             self._gather.took(self._clock.ticks() - began, len(batch))
             await asyncio.sleep(0)  # let the sockets be read: that is the next batch
 
     def stop(self) -> None:
         """Refuse new tickets; `run` returns when the gathered ones are settled."""
         self._gather.close()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether some tickets aren't settled yet."""
+        return self._is_performing or not self._gather.is_empty
 
     async def _perform(self, tickets: list[Ticket]) -> None:
         try:
@@ -171,6 +179,10 @@ class Gather:
         self._seconds_per_ask = 0.0
         self._filled = asyncio.Event()
         self._closed = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._queues
 
     def add(self, ticket: Ticket) -> None:
         if self._closed or self._asks >= GATHER_ASKS or self._bytes + ticket.size > GATHER_BYTES:

@@ -81,6 +81,21 @@ class Reading:
         async with self._store.view() as view:
             return await view.conversation(account, conversation)
 
+    async def cursors(self, accounts: Collection[str]) -> dict[str, int]:
+        """Where the ledgers of these accounts stand."""
+        async with self._store.view() as view:
+            return await view.cursors(accounts)
+
+    async def missed(self, account: str, since: int) -> tuple[int, list[tuple[Conversation, list[Entry]]]]:
+        """The head, and everything after a cursor up to it: each conversation that moved with its entries."""
+        async with self._store.view() as view:
+            moved = await view.moved(account, since, CATCH_UP_CHANGES)
+            cursor = await view.head(account) if len(moved) < CATCH_UP_CHANGES else moved[-1].cursor
+            return cursor, [
+                (conversation, await view.after_cursor(account, conversation.id, since, CATCH_UP_CHANGES))
+                for conversation in moved
+            ]
+
     async def snapshot(self, actor: Actor, conversation: str) -> Snapshot:
         """NotFound if it isn't there for this actor."""
         async with self._store.view() as view:
@@ -110,6 +125,11 @@ class Reading:
             entries = await view.before(actor.account, conversation, before, limit + 1, staff=actor.is_staff)
         page, more = _page(entries, limit)
         return (page if actor.is_staff else contact_entries(page)), more
+
+    async def in_hands(self, actor: Actor) -> list[str]:
+        """The ids of the conversations that this staff member has and that aren't resolved."""
+        async with self._store.view() as view:
+            return [found.id for found in await view.assigned(actor.account, actor.id, WATCHED)]
 
     async def catch_up_contact(self, actor: Actor, held: Mapping[str, int]) -> CatchUp:
         """For a contact that has seen these conversations up to these seqs."""

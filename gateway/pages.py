@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from chat.directory import Directory
@@ -148,11 +148,20 @@ def routes(directory: Directory, own: Sequence[Origin], built: Built) -> list[Ba
     return [
         Route("/", home),
         Route("/demo/", demo),
+        Route("/demo", _to("/demo/")),
         Route("/console/", console),
+        Route("/console", _to("/console/")),
         Route("/widget.js", loader),
         Route("/widget/{key}", widget),
         Route("/static/{name}", static),
     ]
+
+
+def _to(path: str) -> Callable[[Request], Awaitable[Response]]:
+    async def redirect(request: Request) -> Response:
+        return RedirectResponse(path, 308)
+
+    return redirect
 
 
 def policy(own: Sequence[Origin], framed_by: Sequence[str]) -> str:

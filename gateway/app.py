@@ -1,0 +1,229 @@
+"""The composition root: the only file that knows every engine. Everybody else gets what they use."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from chat.clock import Clock, SystemClock
+from chat.directory import Directory
+from chat.ledger import Ledger
+from chat.model import ActorKind
+from chat.passwords import Passwords
+from chat.reading import Reading
+from chat.sessions import Sessions
+from chat.store import Store
+from chat.store.sqlite import SqliteStore
+from gateway import pages
+from gateway.admission import Admission
+from gateway.api import conversations, health, login, me, session, staff, token
+from gateway.api.asker import Askers
+from gateway.api.problem import HANDLERS
+from gateway.arrivals import Arrivals, Desk
+from gateway.auth import Doorkeeper, Tokens
+from gateway.bus.memory import MemoryBus
+from gateway.drain import DrainingServer, DrainTimes, drain
+from gateway.headers import Headers
+from gateway.hub import Hub
+from gateway.metrics import new_metrics
+from gateway.origins import Origins
+from gateway.outbox import OutboxLimits
+from gateway.relay import Relay
+from gateway.roll import Roll
+from gateway.secret import kept_secret
+from gateway.session import SessionLimits
+from gateway.settings import Settings
+from gateway.socket import Dirty, Node, Socket
+from gateway.stream import Streams
+from gateway.tasks import Tasks
+from gateway.wheel import Wheel
+from presence import REFRESH_SECONDS
+from presence.memory import MemoryPresence
+
+log = logging.getLogger("gateway.app")
+
+TICK_SECONDS = 1.0
+BACKLOG = 8192  # connections that the kernel holds for us while thousands come back at once
+SHUTDOWN_SECONDS = 5  # for requests under way after the drain
+
+
+class Shopbell:
+    """One node: its parts put together, its tasks, its server."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._tasks = Tasks()
+        metrics = new_metrics()
+        dirty = Dirty()
+        hub = Hub(self._later, dirty.flush)
+        reading = Reading(store)
+        self._bus = MemoryBus()
+        self._presence = MemoryPresence(clock.ticks)
+        self._relay = Relay(hub, self._bus, reading, dirty.flush, metrics)
+        self.ledger = Ledger(store, clock, self._relay.settle, batch_asks=settings.batch_asks)
+        self._relay.connect(self.ledger)
+        self._roll = Roll(self._presence, hub, dirty.flush)
+        self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
+        origins = Origins(settings.public_url)
+        admission = Admission(
+            origins,
+            clock,
+            per_second=settings.handshakes_per_second,
+            unauthenticated=settings.unauthenticated_sockets,
+        )
+        self.node = Node(
+            relay=self._relay,
+            hub=hub,
+            wheel=self._wheel,
+            clock=clock,
+            admission=admission,
+            outbox=OutboxLimits(settings.outbox_frames, settings.outbox_bytes, settings.outbox_seconds),
+            frame_bytes=settings.frame_bytes,
+            hello_seconds=settings.hello_seconds,
+            dirty=dirty,
+            metrics=metrics,
+        )
+        directory = Directory(store, clock)
+        sessions = Sessions(
+            store, clock, contact_life=settings.contact_session_seconds, agent_life=settings.agent_session_seconds
+        )
+        secret = settings.secret.reveal() if settings.secret else kept_secret(settings.data)
+        tokens = Tokens(secret, clock, settings.token_seconds)
+        self._doorkeeper = Doorkeeper(tokens, sessions, directory)
+        self.node.doorman = Arrivals(
+            Desk(store.epoch, round(settings.ping_seconds * 1000), settings.frame_bytes, _limits(settings)),
+            identify=self._doorkeeper.identify,
+            reading=reading,
+            follow=partial(_follow, self._bus, self._relay.streams),
+            roll=self._roll,
+            tasks=self._tasks,
+            clock=clock,
+            flush=dirty.flush,
+            metrics=metrics,
+        )
+        askers = Askers(sessions, directory)
+        self.http = Starlette(
+            routes=[
+                *health.routes(lambda: admission.is_draining, partial(reading.cursors, []), metrics.render),
+                *session.routes(directory, sessions, tokens, origins),
+                *login.routes(
+                    directory,
+                    sessions,
+                    Passwords(),
+                    askers,
+                    origins,
+                    life=settings.agent_session_seconds,
+                    is_https=settings.is_https,
+                ),
+                *me.routes(directory, askers),
+                *token.routes(askers, tokens, origins),
+                *conversations.routes(reading, directory, askers),
+                *staff.routes(directory, askers),
+                *pages.routes(directory, settings.public_url, pages.Built()),
+            ],
+            middleware=[Middleware(Headers, metrics=metrics), Middleware(GZipMiddleware, minimum_size=1000)],
+            exception_handlers=HANDLERS,
+        )
+
+    async def run(self) -> None:
+        """Serve until a signal comes. A task of ours that ends by itself is a bug and ends the process."""
+        self._bus.listen(lambda channel, payload: None, lambda: None)
+        async with asyncio.TaskGroup() as group:
+            batches = group.create_task(self.ledger.run())
+            others = [
+                group.create_task(self._relay.run_signals()),
+                group.create_task(self._relay.streams.run()),
+                group.create_task(self._every(TICK_SECONDS, self._tick)),
+                group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
+            ]
+            gc.collect()
+            gc.freeze()  # what is here now stays: the collector needn't look at it again
+            server = DrainingServer(self._config(), self._start_drain)
+            await server.serve()
+            self.ledger.stop()
+            await batches
+            for task in others:
+                task.cancel()
+        await self._tasks.close()
+        await self._doorkeeper.close()
+        await self._presence.close()
+        await self._bus.close()
+        await self._store.close()
+
+    def _config(self) -> uvicorn.Config:
+        settings = self._settings
+        return uvicorn.Config(
+            self.http,
+            host=settings.host,
+            port=settings.port,
+            http="httptools",
+            ws=cast("Any", self._socket),  # any callable will do; the types know classes only
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=BACKLOG,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+
+    def _socket(self, *, server_state: Any, **_: object) -> Socket:
+        """What uvicorn calls for each upgrade."""
+        return Socket(self.node, server_state.connections)
+
+    def _start_drain(self) -> asyncio.Task[None]:
+        settings = self._settings
+        times = DrainTimes(settings.drain_spread_seconds, settings.drain_wait_seconds, settings.drain_flush_seconds)
+        return asyncio.get_running_loop().create_task(drain(self.node, self.ledger, times, self._clock))
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> object:
+        return asyncio.get_running_loop().call_later(seconds, call)
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await work()
+
+    async def _tick(self) -> None:
+        self._wheel.tick(self._clock.ticks())
+        self._relay.positions.tick()
+
+
+async def _follow(bus: MemoryBus, streams: Streams, account: str) -> None:
+    """The account's stream runs on this node when this returns."""
+    if account not in streams:
+        await bus.subscribe(account)
+        await streams.open(account)
+
+
+def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:
+    return {
+        "contact": SessionLimits(
+            settings.inflight_contact, settings.rate_contact_messages, settings.rate_contact_frames
+        ),
+        "agent": SessionLimits(settings.inflight_staff, settings.rate_agent_messages, settings.rate_staff_frames),
+        "bot": SessionLimits(settings.inflight_staff, settings.rate_bot_messages, settings.rate_bot_frames),
+    }
+
+
+def serve(settings: Settings) -> None:
+    """Run one node until SIGTERM or Ctrl-C. Raises Unavailable when the database can't be had."""
+
+    async def main() -> None:
+        store = SqliteStore.open(settings.store_path)
+        await Shopbell(settings, store, SystemClock()).run()
+
+    uvloop.run(main())

@@ -1,0 +1,175 @@
+"""Who says hello is identified, joins the hub, and is brought up to date: subscribed first, read second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec import Struct
+from msgspec.json import encode
+
+from chat.clock import Clock
+from chat.errors import Unavailable
+from chat.model import TEXT_LIMIT, Actor, ActorKind
+from chat.reading import CatchUp, Reading, Snapshot
+from gateway import protocol
+from gateway.auth import Identity, Unauthorized
+from gateway.metrics import Metrics
+from gateway.protocol import WATCH_LIMIT, CloseCode, Hello, Limits, Resume
+from gateway.roll import Roll
+from gateway.session import SessionLimits
+from gateway.socket import Socket
+from gateway.tasks import Tasks
+
+log = logging.getLogger("gateway.arrivals")
+
+ARRIVAL_SECONDS = 10.0  # for the store to answer
+
+
+class Desk(Struct, frozen=True):
+    """What every arrival is told, and what each kind of actor may send."""
+
+    epoch: str
+    ping_ms: int
+    frame_bytes: int
+    limits: Mapping[ActorKind, SessionLimits]
+
+
+class Arrivals:
+    """The sockets' Doorman."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        identify: Callable[[str], Awaitable[Identity]],
+        reading: Reading,
+        follow: Callable[[str], Awaitable[None]],
+        roll: Roll,
+        tasks: Tasks,
+        clock: Clock,
+        flush: Callable[[], None],
+        metrics: Metrics,
+    ) -> None:
+        self._desk = desk
+        self._identify = identify
+        self._reading = reading
+        self._follow = follow
+        self._roll = roll
+        self._tasks = tasks
+        self._clock = clock
+        self._flush = flush
+        self._metrics = metrics
+
+    def receive(self, socket: Socket, hello: Hello) -> None:
+        self._tasks.start(self._guarded(socket, self._receive(socket, hello)))
+
+    def grow(self, socket: Socket, conversations: list[str]) -> None:
+        """The listener hears these too: it gets a snapshot of each first."""
+        new = socket.take_up(conversations)
+        if new:
+            self._tasks.start(self._guarded(socket, self._grow(socket, new)))
+
+    def farewell(self, socket: Socket) -> None:
+        if socket.actor.is_staff:
+            self._tasks.start(self._roll.leave(socket.actor))
+
+    async def _guarded(self, socket: Socket, work: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(ARRIVAL_SECONDS):
+                await work
+        except (Unavailable, TimeoutError) as error:
+            log.warning("a peer can't be brought up to date: %s", str(error) or "too slow")
+            socket.close(CloseCode.UNAVAILABLE)
+        except Unauthorized:
+            socket.close(CloseCode.UNAUTHORIZED)
+        except Exception:  # the boundary: a bug ends this connection and no other
+            log.exception("a peer can't be brought up to date")
+            socket.close(CloseCode.INTERNAL)
+        self._flush()
+
+    async def _receive(self, socket: Socket, hello: Hello) -> None:
+        actor = (await self._identify(hello.token)).actor
+        if not socket.is_open:
+            return
+        if actor.kind != "bot" and not socket.has_origin:
+            socket.close(CloseCode.ORIGIN_REFUSED)
+            return
+        await self._follow(actor.account)
+        limits = self._desk.limits[actor.kind]
+        socket.join(actor)
+        socket.send(self._welcome(actor, limits))
+        resume = hello.resume
+        if resume is not None and resume.epoch != self._desk.epoch:
+            socket.send(protocol.reset("epoch"))
+            self._metrics.resumes.labels("reset").inc()
+            resume = None
+        elif resume is None:
+            self._metrics.resumes.labels("fresh").inc()
+        await self._bring_up_to_date(socket, actor, resume)
+        socket.live(limits)
+        if actor.is_staff:
+            await self._roll.enter(socket)
+
+    async def _bring_up_to_date(self, socket: Socket, actor: Actor, resume: Resume | None) -> None:
+        if actor.kind == "contact":
+            caught = await self._reading.catch_up_contact(actor, resume.conversations if resume else {})
+        else:
+            held = resume.watch[:WATCH_LIMIT] if resume else []
+            cursor = resume.cursor if resume else None
+            # Listen first: what comes while the store is read waits in the socket.
+            socket.listen(held, await self._reading.in_hands(actor))
+            caught = await self._reading.catch_up_staff(actor, cursor, held, heads=actor.kind == "agent")
+        if not socket.is_open:
+            return
+        if resume is not None:
+            self._metrics.resumes.labels("reset" if caught.too_far else "caught_up").inc()
+        for payload in _frames(actor, caught):
+            socket.send(payload)
+        socket.release(_seqs(caught), everything=True)
+        socket.send(protocol.synced(caught.cursor if actor.is_staff else None))
+
+    async def _grow(self, socket: Socket, conversations: list[str]) -> None:
+        _, snapshots, gone = await self._reading.snapshots(socket.actor, conversations)
+        if not socket.is_open:
+            return
+        for snapshot in snapshots:
+            socket.send(_snapshot(socket.actor, snapshot))
+        socket.let_go(gone)
+        for conversation in gone:
+            socket.send(protocol.gone(conversation))
+        socket.release(dict.fromkeys(gone, 0) | _seqs_of(snapshots))
+
+    def _welcome(self, actor: Actor, limits: SessionLimits) -> bytes:
+        desk = self._desk
+        told = Limits(desk.frame_bytes, TEXT_LIMIT, WATCH_LIMIT, limits.inflight)
+        return protocol.welcome(desk.epoch, actor, self._clock.now(), desk.ping_ms, told)
+
+
+def _frames(actor: Actor, caught: CatchUp) -> list[bytes]:
+    cursor = caught.cursor if actor.is_staff else None
+    frames = [protocol.reset("too_far")] if caught.too_far else []
+    frames += [
+        protocol.change(
+            missed.conversation.id, missed.conversation.seq, encode(missed.entries), encode(missed.state), cursor
+        )
+        for missed in caught.missed
+    ]
+    frames += [_snapshot(actor, snapshot) for snapshot in caught.snapshots]
+    if caught.heads:
+        frames += protocol.heads((encode(head) for head in caught.heads), caught.cursor)
+    return frames + [protocol.gone(conversation) for conversation in caught.gone]
+
+
+def _snapshot(actor: Actor, snapshot: Snapshot) -> bytes:
+    cursor = snapshot.cursor if actor.is_staff else None
+    return protocol.snapshot(snapshot.state, snapshot.entries, snapshot.more, cursor)
+
+
+def _seqs(caught: CatchUp) -> dict[str, int]:
+    return {missed.conversation.id: missed.conversation.seq for missed in caught.missed} | _seqs_of(caught.snapshots)
+
+
+def _seqs_of(snapshots: list[Snapshot]) -> dict[str, int]:
+    return {snapshot.conversation.id: snapshot.conversation.seq for snapshot in snapshots}

@@ -1,0 +1,79 @@
+"""What one stretch of an account's ledger means to listeners: frames encoded once per audience. Pure."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.json import encode
+
+from chat.access import contact_entries, contact_view, contact_view_differs
+from chat.ledger import Commit
+from chat.model import Conversation, Entry
+from chat.store import Move
+from gateway import protocol
+
+
+class Item(Struct, frozen=True, gc=False):
+    """One conversation's part of a stretch. `for_contact` is None when the contact may see nothing of it."""
+
+    conversation: str
+    seq: int
+    contact: str
+    assignee: str | None
+    reassigned: bool
+    document: bytes
+    for_staff: bytes
+    for_contact: bytes | None
+
+
+class Bulletin(Struct, frozen=True, gc=False):
+    """Everything that happened in an account after cursor `since` up to `cursor`."""
+
+    account: str
+    since: int
+    cursor: int
+    items: tuple[Item, ...]
+
+
+def of_commit(commit: Commit) -> Bulletin:
+    """The bulletin of a transaction of this node."""
+    return Bulletin(commit.account, commit.since, commit.cursor, tuple(_of_move(move) for move in commit.moves))
+
+
+def of_missed(account: str, since: int, cursor: int, missed: list[tuple[Conversation, list[Entry]]]) -> Bulletin:
+    """The bulletin of a stretch that was read from the store. What was before isn't known: states go whole."""
+    return Bulletin(
+        account,
+        since,
+        cursor,
+        tuple(_item(None, conversation, entries, encode(conversation)) for conversation, entries in missed),
+    )
+
+
+def _of_move(move: Move) -> Item:
+    return _item(move.before, move.after, [written.entry for written in move.entries], move.document)
+
+
+def _item(before: Conversation | None, after: Conversation, entries: list[Entry], document: bytes) -> Item:
+    encoded = encode(entries)
+    return Item(
+        conversation=after.id,
+        seq=after.seq,
+        contact=after.contact,
+        assignee=after.assignee,
+        reassigned=before is None or before.assignee != after.assignee,
+        document=document,
+        for_staff=protocol.change(after.id, after.seq, encoded, document, after.cursor),
+        for_contact=_for_contact(before, after, entries, encoded),
+    )
+
+
+def _for_contact(
+    before: Conversation | None, after: Conversation, entries: list[Entry], encoded: bytes
+) -> bytes | None:
+    visible = contact_entries(entries)
+    state = encode(contact_view(after)) if contact_view_differs(before, after) else None
+    if not visible and state is None:
+        return None
+    if visible != entries:  # nearly always it is the same list, and is not encoded again
+        encoded = encode(visible)
+    return protocol.change(after.id, after.seq, encoded, state, None)

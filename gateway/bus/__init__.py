@@ -1,0 +1,36 @@
+"""The Bus seam: how nodes tell each other that an account has moved. A doorbell, never the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+Hear = Callable[[str, bytes], None]
+"""Called with (channel, payload), on the event loop; must not wait."""
+Gap = Callable[[], None]
+"""Called when something may have been lost: whoever listens reads the store."""
+
+
+class Bus(Protocol):
+    """Promises: at most once, in the order of publishing per channel and publisher while connected; never an echo
+    to the node that published; every loss of connection is reported by `on_gap`. Payloads are opaque."""
+
+    def listen(self, hear: Hear, on_gap: Gap) -> None:
+        """Say who hears. Once, before anything else."""
+        ...
+
+    async def subscribe(self, channel: str) -> None:
+        """When this returns, everything published later is heard."""
+        ...
+
+    async def unsubscribe(self, channel: str) -> None: ...
+
+    def wants(self, channel: str) -> bool:
+        """Whether anybody else may listen, so that a payload is worth encoding."""
+        ...
+
+    def publish(self, channel: str, payload: bytes) -> None:
+        """Ring. Doesn't wait and doesn't fail: what gets lost is healed from the store."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,69 @@
+"""Stopping kindly: peers are told to come back before anything is closed, and what was accepted is finished."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from socket import socket
+from types import FrameType
+
+import uvicorn
+from msgspec import Struct
+
+from chat.clock import Clock
+from chat.ledger import Ledger
+from gateway import protocol
+from gateway.protocol import CloseCode
+from gateway.socket import Node
+
+log = logging.getLogger("gateway.drain")
+
+LOOK_SECONDS = 0.02  # between looks at what is still to be written
+
+
+class DrainTimes(Struct, frozen=True):
+    """Seconds: clients spread their return over `spread`; sockets stay for `wait`; `flush` is for the last words."""
+
+    spread: float = 5.0
+    wait: float = 0.0
+    flush: float = 2.0
+
+
+async def drain(node: Node, ledger: Ledger, times: DrainTimes, clock: Clock) -> None:
+    """Tell every peer to reconnect, finish the gathered asks, write out what is left, close with 4200."""
+    node.admission.is_draining = True
+    node.metrics.draining.set(1)
+    log.info("draining %d sockets", len(node.sockets))
+    for peer in list(node.sockets):
+        peer.send(protocol.reconnect(round(times.spread * 1000), "deploy"))
+    node.dirty.flush()
+    await asyncio.sleep(times.wait)
+    ledger.stop()
+    deadline = clock.ticks() + times.flush
+    # Looked at rather than waited for: what is unwritten is known to the kernel's buffers alone.
+    while clock.ticks() < deadline and (ledger.is_busy or any(peer.is_unwritten for peer in node.sockets)):  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_SECONDS)
+    for peer in list(node.sockets):
+        peer.close(CloseCode.DRAIN)
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, which drains before its own shutdown. The first signal starts the drain, a second ends it."""
+
+    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], asyncio.Task[None]]) -> None:
+        super().__init__(config)
+        self._before_shutdown = before_shutdown
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self.force_exit = True
+            if self._draining is not None:
+                self._draining.cancel()
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        self._draining = self._before_shutdown()
+        await asyncio.wait([self._draining])
+        await super().shutdown()

@@ -1,0 +1,29 @@
+"""The HTTP side as one ASGI application: the routes behind the same headers, errors and compression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from gateway.api.problem import HANDLERS
+from gateway.headers import Headers
+from gateway.metrics import Metrics
+
+# Answers with secrets in them are shorter, and so never compressed together with what a stranger chose.
+GZIP_FROM = 1500  # bytes; less fits one packet anyway
+
+
+def application(routes: Sequence[BaseRoute], metrics: Metrics) -> ASGIApp:
+    """Serves these routes. Headers are outermost, so that a bug's 500 has them too."""
+    starlette = Starlette(
+        routes=routes,
+        exception_handlers=HANDLERS,
+        middleware=[Middleware(GZipMiddleware, minimum_size=GZIP_FROM, compresslevel=6)],
+    )
+    starlette.router.redirect_slashes = False  # its redirects repeat whatever Host the client made up
+    return Headers(starlette, metrics)

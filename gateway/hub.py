@@ -1,0 +1,161 @@
+"""Who on this node listens to what. Delivery is a plain loop over listeners: no await, no task, bytes encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
+
+from chat.model import Actor
+from chat.store import Scoped
+from gateway import protocol
+from gateway.bulletin import Bulletin, Item
+
+Key = TypeVar("Key")
+
+HEADS_SECONDS = 0.25  # at most so often an account's staff hears what moved elsewhere
+
+
+class Listener(Protocol):
+    """A socket, as the hub sees it. None of these waits."""
+
+    @property
+    def actor(self) -> Actor: ...
+
+    @property
+    def watching(self) -> set[str]:
+        """The conversations that this staff listener hears whole. Kept by the hub."""
+        ...
+
+    def hear(self, conversation: str, seq: int, payload: bytes) -> None:
+        """Something lasting of this conversation, at this seq."""
+        ...
+
+    def overhear(self, payload: bytes) -> None:
+        """Something that isn't kept, and may be dropped when the peer is slow."""
+        ...
+
+    def notice(self, payload: bytes) -> None:
+        """Something about the account that must not overtake what is being held back."""
+        ...
+
+    def grow(self, conversations: list[str]) -> None:
+        """These fell to the listener: it is to get a snapshot of each."""
+        ...
+
+    def shrink(self, conversation: str) -> None:
+        """This is no longer in the actor's hands: it is heard on only if the peer asked for it by name."""
+        ...
+
+
+Later = Callable[[float, Callable[[], None]], object]
+
+
+class Hub:
+    """`later` calls a function after some seconds; `flush` writes out what was delivered outside a batch."""
+
+    def __init__(self, later: Later, flush: Callable[[], None]) -> None:
+        self._later = later
+        self._flush = flush
+        self._contacts: dict[Scoped, list[Listener]] = {}
+        self._watchers: dict[Scoped, list[Listener]] = {}
+        self._staff: dict[Scoped, list[Listener]] = {}
+        self._agents: dict[str, list[Listener]] = {}
+        self._heads: dict[str, dict[str, bytes]] = {}
+        self._cursors: dict[str, int] = {}
+
+    def join(self, listener: Listener) -> None:
+        """From now on the listener hears what concerns its actor."""
+        actor = listener.actor
+        if not actor.is_staff:
+            self._contacts.setdefault((actor.account, actor.id), []).append(listener)
+            return
+        self._staff.setdefault((actor.account, actor.id), []).append(listener)
+        if actor.kind == "agent":
+            self._agents.setdefault(actor.account, []).append(listener)
+
+    def leave(self, listener: Listener) -> None:
+        """The listener hears nothing more. Harmless when it never joined."""
+        actor = listener.actor
+        if not actor.is_staff:
+            _drop(self._contacts, (actor.account, actor.id), listener)
+            return
+        _drop(self._staff, (actor.account, actor.id), listener)
+        _drop(self._agents, actor.account, listener)
+        self.unwatch(listener, list(listener.watching))
+
+    def watch(self, listener: Listener, conversations: Iterable[str]) -> list[str]:
+        """The listener hears these whole as well; returns those that are new to it."""
+        new = [conversation for conversation in conversations if conversation not in listener.watching]
+        for conversation in new:
+            listener.watching.add(conversation)
+            self._watchers.setdefault((listener.actor.account, conversation), []).append(listener)
+        return new
+
+    def unwatch(self, listener: Listener, conversations: Iterable[str]) -> None:
+        for conversation in conversations:
+            listener.watching.discard(conversation)
+            _drop(self._watchers, (listener.actor.account, conversation), listener)
+
+    def agents(self, account: str) -> list[Listener]:
+        """The sockets of the account's agents."""
+        return self._agents.get(account, [])
+
+    def deliver(self, bulletin: Bulletin) -> None:
+        """To everybody whom it concerns, in its order."""
+        account = bulletin.account
+        for item in bulletin.items:
+            conversation, seq, payload = item.conversation, item.seq, item.for_staff
+            for listener in self._watchers.get((account, conversation), ()):
+                listener.hear(conversation, seq, payload)
+            if (for_contact := item.for_contact) is not None:
+                for listener in self._contacts.get((account, item.contact), ()):
+                    listener.hear(conversation, seq, for_contact)
+            if item.reassigned:
+                self._regroup(account, item)
+        if account in self._agents:
+            self._remember_heads(bulletin)
+
+    def signal(self, account: str, conversation: str, contact: str, by: str, staff: bytes, for_contact: bytes) -> None:
+        """To all who listen to the conversation but the one who makes the signal."""
+        for listener in self._watchers.get((account, conversation), ()):
+            if listener.actor.id != by:
+                listener.overhear(staff)
+        if contact != by:
+            for listener in self._contacts.get((account, contact), ()):
+                listener.overhear(for_contact)
+
+    def _regroup(self, account: str, item: Item) -> None:
+        """Whoever got the conversation hears it from now on; whoever lost it doesn't, unless by name."""
+        conversation = item.conversation
+        for listener in list(self._watchers.get((account, conversation), ())):
+            if listener.actor.id != item.assignee:
+                listener.shrink(conversation)
+        if item.assignee is not None:
+            for listener in self._staff.get((account, item.assignee), ()):
+                if conversation not in listener.watching:
+                    listener.grow([conversation])
+
+    def _remember_heads(self, bulletin: Bulletin) -> None:
+        account = bulletin.account
+        self._cursors[account] = bulletin.cursor
+        waiting = self._heads.get(account)
+        if waiting is None:
+            waiting = self._heads[account] = {}
+            self._later(HEADS_SECONDS, lambda: self._tell_heads(account))
+        for item in bulletin.items:
+            waiting[item.conversation] = item.document
+
+    def _tell_heads(self, account: str) -> None:
+        documents = self._heads.pop(account)
+        for payload in protocol.heads(documents.values(), self._cursors.pop(account)):
+            for listener in self.agents(account):
+                listener.notice(payload)
+        self._flush()
+
+
+def _drop(lists: dict[Key, list[Listener]], key: Key, listener: Listener) -> None:
+    listeners = lists.get(key)
+    if listeners is not None and listener in listeners:
+        listeners.remove(listener)
+        if not listeners:
+            del lists[key]

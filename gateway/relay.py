@@ -1,0 +1,119 @@
+"""The way of an ask to the ledger and of its change to everybody: encode once, to the stream and the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+from chat.access import allow, contact_signal, enter
+from chat.catalog import CATALOG, Signalling
+from chat.errors import Refused, Unavailable
+from chat.ledger import Answer, Commit, Ledger, Ticket
+from chat.model import Actor, Ask
+from chat.reading import Reading
+from chat.rules.receipts import Delivered, Read
+from gateway import protocol
+from gateway.bulletin import Bulletin, of_commit, of_missed
+from gateway.bus import Bus
+from gateway.hub import Hub
+from gateway.metrics import Metrics
+from gateway.positions import Positions
+from gateway.stream import Streams
+
+log = logging.getLogger("gateway.relay")
+
+SIGNALS_WAITING = 1_000  # beyond that signals are dropped: they aren't kept anyway
+
+
+class Relay:
+    """`connect` gives it the ledger, whose `settle` is this relay's; `flush` writes out all outboxes."""
+
+    def __init__(self, hub: Hub, bus: Bus, reading: Reading, flush: Callable[[], None], metrics: Metrics) -> None:
+        self._hub = hub
+        self._bus = bus
+        self._reading = reading
+        self._flush = flush
+        self._metrics = metrics
+        self.streams = Streams(hub.deliver, self._missed, reading.cursors)
+        self._signals: asyncio.Queue[tuple[Actor, Signalling, Ask, Callable[[Refused], None]]] = asyncio.Queue(
+            SIGNALS_WAITING
+        )
+
+    def connect(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.positions = Positions(ledger.submit)
+
+    def submit(self, ticket: Ticket) -> None:
+        """To the ledger. The ticket's peer is `answered` when the ask is settled. Raises Busy."""
+        if isinstance(ticket.ask, Read | Delivered):
+            self.positions.submit(ticket)
+        else:
+            self._ledger.submit(ticket)
+
+    def settle(self, answers: list[Answer], commits: list[Commit]) -> None:
+        """After a batch: every asker hears `ok` first, then everybody the changes, in one write per socket."""
+        for answer in answers:
+            ticket = answer.ticket
+            ticket.peer.answered(ticket.ask.ref, answer.result)
+        for commit in commits:
+            bulletin = of_commit(commit)
+            self.streams.offer(bulletin)
+            if self._bus.wants(commit.account):
+                self._bus.publish(commit.account, bulletin.cursor.to_bytes(8, "big"))
+        self._flush()
+        self._metrics.batch_asks.observe(len(answers))
+        self._count(answers)
+
+    def signal(self, actor: Actor, signalling: Signalling, ask: Ask, refuse: Callable[[Refused], None]) -> None:
+        """To whoever listens now. `refuse` is called if the actor may not."""
+        if not self._signals.full():
+            self._signals.put_nowait((actor, signalling, ask, refuse))
+
+    async def run_signals(self) -> None:
+        """One signal after the other, for ever."""
+        while True:
+            actor, signalling, ask, refuse = await self._signals.get()
+            try:
+                await self._pass_on(actor, signalling, ask)
+            except Refused as refused:
+                refuse(refused)
+            except Unavailable as error:
+                log.warning("a signal is dropped: %s", error)
+            self._flush()
+
+    async def _pass_on(self, actor: Actor, signalling: Signalling, ask: Ask) -> None:
+        allow(signalling.may, actor)
+        found = await self._reading.conversation(actor.account, ask.conversation)  # type: ignore[attr-defined]  # every signal's shape has it
+        conversation = enter(actor, found)
+        signal = signalling.rule(ask, actor, conversation)
+        self._hub.signal(
+            actor.account,
+            conversation.id,
+            conversation.contact,
+            actor.id,
+            protocol.signal(signal),
+            protocol.signal(contact_signal(signal, conversation)),
+        )
+
+    def _count(self, answers: list[Answer]) -> None:
+        metrics = self._metrics
+        for what, count in Counter(_outcome(answer) for answer in answers).items():
+            if what is None:
+                metrics.resends.inc(count)
+            elif isinstance(what, str):
+                metrics.refusals.labels(what).inc(count)
+            else:
+                metrics.asks.labels(CATALOG[what].name).inc(count)
+
+    async def _missed(self, account: str, since: int) -> Bulletin:
+        cursor, missed = await self._reading.missed(account, since)
+        return of_missed(account, since, cursor, missed)
+
+
+def _outcome(answer: Answer) -> type[Ask] | str | None:
+    """The shape of what was carried out, None for a resend, or the code of the refusal."""
+    if isinstance(answer.result, Refused):
+        return answer.result.code
+    return None if answer.result.again else type(answer.ticket.ask)

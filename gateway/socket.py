@@ -1,0 +1,501 @@
+"""The shell around a session: websockets' sans-I/O core on a transport of uvicorn's, without tasks or queues.
+
+uvicorn makes one per upgrade. The core parses; server frames are built once as bytes and written past it.
+No exception leaves a callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Protocol, cast
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from chat.catalog import Command, Signalling
+from chat.clock import Clock
+from chat.errors import Refused
+from chat.ledger import Ticket
+from chat.model import Actor, Ask
+from gateway import protocol
+from gateway.admission import Admission, Turned
+from gateway.hub import Hub
+from gateway.metrics import Metrics
+from gateway.outbox import Outbox, OutboxLimits
+from gateway.protocol import CloseCode, Hello
+from gateway.relay import Relay
+from gateway.session import Session, SessionLimits
+from gateway.wheel import Wheel
+
+log = logging.getLogger("gateway.socket")
+quiet = logging.getLogger("gateway.socket.core")  # the core logs each connection; we do that ourselves
+quiet.setLevel(logging.CRITICAL)
+
+CLOSING_SECONDS = 5.0  # for the peer to answer a close frame
+HELD_BACK = 2_000  # changes of a conversation that may come while a peer is brought up to date
+NOTICES = 256  # the same for heads
+CONTROL_FRAMES = 64  # answers to pings that a peer doesn't read, then it is cut off
+PENDING_FRAMES = 1_024  # frames in hand when reading stops: one TCP segment may hold many
+
+TEXT, CONT, BINARY = Opcode.TEXT, Opcode.CONT, Opcode.BINARY
+
+
+class Doorman(Protocol):
+    """Brings a peer that said hello up to date."""
+
+    def receive(self, socket: Socket, hello: Hello) -> None: ...
+
+    def grow(self, socket: Socket, conversations: list[str]) -> None: ...
+
+    def farewell(self, socket: Socket) -> None: ...
+
+
+class Node:
+    """What all sockets of a process share."""
+
+    def __init__(
+        self,
+        *,
+        relay: Relay,
+        hub: Hub,
+        wheel: Wheel,
+        clock: Clock,
+        admission: Admission,
+        outbox: OutboxLimits,
+        frame_bytes: int,
+        hello_seconds: float,
+        dirty: Dirty,
+        metrics: Metrics,
+    ) -> None:
+        self.relay = relay
+        self.hub = hub
+        self.wheel = wheel
+        self.clock = clock
+        self.admission = admission
+        self.outbox = outbox
+        self.frame_bytes = frame_bytes
+        self.hello_seconds = hello_seconds
+        self.dirty = dirty
+        self.metrics = metrics
+        self.sockets: set[Socket] = set()
+        self.doorman: Doorman
+
+
+class Dirty:
+    """The sockets that something was put out for since the last flush."""
+
+    def __init__(self) -> None:
+        self.sockets: list[Socket] = []
+
+    def flush(self) -> None:
+        sockets, self.sockets = self.sockets, []
+        for socket in sockets:
+            socket.flush()
+
+
+NOBODY = Actor(account="", kind="system", id="sys_nobody")
+
+
+class Socket(asyncio.Protocol):
+    """One connection. It is the hub's Listener, the wheel's Rider and the session's Peer."""
+
+    __slots__ = (
+        "_closing_at",
+        "_connections",
+        "_controls",
+        "_core",
+        "_fragments",
+        "_heard",
+        "_held",
+        "_hold_all",
+        "_is_dirty",
+        "_is_waiting",
+        "_node",
+        "_notices",
+        "_outbox",
+        "_pending",
+        "_reading",
+        "_session",
+        "_slot",
+        "_transport",
+        "actor",
+        "assigned",
+        "has_origin",
+        "named",
+        "opened_at",
+        "watching",
+    )
+
+    def __init__(self, node: Node, connections: set[Any]) -> None:
+        self._node = node
+        self._connections = connections
+        self._core = ServerProtocol(extensions=None, max_size=node.frame_bytes, logger=quiet)
+        self._session = Session(self)
+        self._outbox = Outbox()
+        self._pending: deque[bytes] | None = None
+        self._held: dict[str, list[tuple[int, bytes]]] | None = None
+        self._hold_all = False
+        self._notices: list[bytes] | None = None
+        self._fragments: list[bytes] | None = None
+        self._is_dirty = False
+        self._is_waiting = False
+        self._reading = True
+        self._heard = True
+        self._closing_at = 0.0
+        self._controls = 0
+        self._slot: int | None = None
+        self.actor = NOBODY
+        self.has_origin = False
+        self.assigned: set[str] = _NOTHING
+        self.named: set[str] = _NOTHING
+        self.watching: set[str] = _NOTHING
+        self.opened_at = node.clock.ticks()
+
+    # --- asyncio.Protocol --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+        self._node.sockets.add(self)
+        self._node.wheel.hurried.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        core = self._core
+        core.receive_data(data)
+        self._heard = True
+        try:
+            for event in core.events_received():
+                if type(event) is Frame:
+                    self._frame(event)
+                elif isinstance(event, Request):
+                    self._handshake(event)
+        except Exception:  # the boundary: a bug ends this connection and no other
+            log.exception("a frame could not be handled")
+            self.close(CloseCode.INTERNAL)
+        self._write_core()
+        if self._is_dirty:
+            self._node.dirty.flush()
+
+    def eof_received(self) -> None:
+        self._core.receive_eof()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        node = self._node
+        node.sockets.discard(self)
+        node.wheel.hurried.discard(self)
+        if self._slot is not None:
+            node.wheel.dismount(self, self._slot)
+        self._no_longer_waiting()
+        if self.actor is not NOBODY:
+            node.hub.leave(self)
+            node.doorman.farewell(self)
+        self._outbox.clear()
+        self._pending = None
+        if self._core.handshake_exc is not None or self._core.state is State.CONNECTING:
+            return
+        close = self._core.close_sent or self._core.close_rcvd
+        code = close.code if close else 1006
+        node.metrics.closes.labels(str(code)).inc()
+        if self._slot is not None:
+            node.metrics.sockets.labels(self.actor.kind).dec()
+        seconds = node.clock.ticks() - self.opened_at
+        log.info("closed %s %s after %.1f s with %s", self.actor.kind, self.actor.id, seconds, code)
+
+    def pause_writing(self) -> None:
+        self._outbox.is_held = True
+        self._outbox.since = self._node.clock.ticks()
+        self._node.wheel.hurried.add(self)
+
+    def resume_writing(self) -> None:
+        self._outbox.is_held = False
+        self._controls = 0
+        self.flush()
+
+    def shutdown(self) -> None:
+        """uvicorn's last word, after our own drain."""
+        self.close(CloseCode.DRAIN)
+
+    # --- the session's Peer --------------------------------------------------------------------------------------
+
+    def send(self, payload: bytes) -> None:
+        self._outbox.put(payload)
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._node.dirty.sockets.append(self)
+        if self._outbox.is_held and self._outbox.is_too_full(self._node.outbox):
+            self.close(CloseCode.SLOW_CONSUMER)
+
+    def close(self, code: int) -> None:
+        """Say the code and end; what is queued goes first, unless the peer is too slow for it."""
+        if self._closing_at or self._core.state is not State.OPEN:
+            return
+        if code == CloseCode.SLOW_CONSUMER:
+            self._outbox.clear()
+        else:
+            self.flush()
+        self._closing_at = self._node.clock.ticks()
+        self._node.wheel.hurried.add(self)
+        self._core.send_close(code)
+        self._write_core()
+        self._pending = None
+        if not self._reading:  # or we would never see the peer's own close frame
+            self._reading = True
+            self._transport.resume_reading()
+
+    def arrive(self, hello: Hello) -> None:
+        self._node.doorman.receive(self, hello)
+
+    def submit(self, command: Command, ask: Ask, size: int) -> None:
+        self._node.relay.submit(Ticket(self.actor.account, self.actor.id, command, ask, self._session, size))
+
+    def signal(self, signalling: Signalling, ask: Ask) -> None:
+        self._node.relay.signal(self.actor, signalling, ask, self._refuse_signal(ask))
+
+    def watch(self, conversations: list[str]) -> None:
+        """The whole set by name: what falls out of it is heard no more, what is new comes with a snapshot."""
+        wanted = set(conversations)
+        dropped = [name for name in self.named if name not in wanted and name not in self.assigned]
+        self.named = wanted
+        self._node.hub.unwatch(self, dropped)
+        self._node.doorman.grow(self, conversations)
+
+    def hold(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read on, first what was in hand already."""
+        if self._reading:
+            return
+        self._reading = True
+        pending = self._pending
+        while pending and self._reading:
+            self._session.receive(pending.popleft(), self._node.clock.ticks())
+        if self._reading and not self._transport.is_closing():
+            self._pending = None
+            self._transport.resume_reading()
+
+    # --- the hub's Listener --------------------------------------------------------------------------------------
+
+    def hear(self, conversation: str, seq: int, payload: bytes) -> None:
+        if self._held is not None and (self._hold_all or conversation in self._held):
+            self._hold_back(conversation, seq, payload)
+            return
+        self.send(payload)
+
+    def overhear(self, payload: bytes) -> None:
+        if self._held is not None or self._outbox.is_half_full(self._node.outbox):
+            self._node.metrics.signals_shed.inc()
+        else:
+            self.send(payload)
+
+    def notice(self, payload: bytes) -> None:
+        """While something is held back, heads would move the peer's position past it. They wait for it."""
+        if self._held is None:
+            self.send(payload)
+        elif self._notices is None:
+            self._notices = [payload]
+        elif len(self._notices) < NOTICES:
+            self._notices.append(payload)
+        else:
+            self.close(CloseCode.RESYNC_FAILED)
+
+    def grow(self, conversations: list[str]) -> None:
+        self.assigned.update(conversations)
+        self._node.doorman.grow(self, conversations)
+
+    def shrink(self, conversation: str) -> None:
+        self.assigned.discard(conversation)
+        if conversation not in self.named:
+            self._node.hub.unwatch(self, [conversation])
+
+    # --- for the doorman -----------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        return not self._closing_at and self._core.state is State.OPEN
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Whether the peer hasn't been sent everything yet."""
+        return bool(self._outbox) or self._transport.get_write_buffer_size() > 0
+
+    def join(self, actor: Actor) -> None:
+        """This is who it is. Everything it should hear is held back until `release`."""
+        self.actor = actor
+        if actor.is_staff:
+            self.assigned, self.named, self.watching = set(), set(), set()
+        self._held = {}
+        self._hold_all = True
+        self._node.hub.join(self)
+
+    def listen(self, named: list[str], assigned: list[str]) -> None:
+        """Hear what the peer holds snapshots of already, and what is in its actor's hands."""
+        self.named, self.assigned = set(named), set(assigned)
+        self._node.hub.watch(self, [*named, *assigned])
+
+    def take_up(self, conversations: list[str]) -> list[str]:
+        """Hear these too, but hold back what comes until `release`; returns those that are new."""
+        new = self._node.hub.watch(self, conversations)
+        if new and not self._hold_all:
+            if self._held is None:
+                self._held = {}
+            for conversation in new:
+                self._held.setdefault(conversation, [])
+        return new
+
+    def let_go(self, conversations: list[str]) -> None:
+        """These aren't there for the peer."""
+        self.named -= set(conversations)
+        self._node.hub.unwatch(self, conversations)
+
+    def release(self, seqs: dict[str, int], *, everything: bool = False) -> None:
+        """The peer has these conversations up to these seqs: pass on what came later.
+
+        With `everything`, what came of conversations that aren't named is passed on too: they are new.
+        """
+        held = self._held
+        if held is None:
+            return
+        for conversation in list(held) if everything else list(seqs):
+            for seq, payload in held.pop(conversation, ()):
+                if seq > seqs.get(conversation, 0):
+                    self.send(payload)
+        self._hold_all = self._hold_all and not everything
+        if not held and not self._hold_all:
+            self._held = None
+            notices, self._notices = self._notices, None
+            for payload in notices or ():
+                self.send(payload)
+
+    def live(self, limits: SessionLimits) -> None:
+        """The peer is up to date: from now on its asks are taken."""
+        self._slot = self._node.wheel.mount(self)
+        self._node.wheel.hurried.discard(self)
+        self._no_longer_waiting()
+        self._node.metrics.sockets.labels(self.actor.kind).inc()
+        self._session.live(self.actor, limits)
+
+    # --- the wheel's Rider ---------------------------------------------------------------------------------------
+
+    def ping(self, n: int) -> None:
+        self._heard = False
+        self.send(protocol.ping(n))
+
+    def check_pong(self) -> None:
+        if not self._heard:
+            self._node.metrics.pongs_missed.inc()
+            self.close(CloseCode.NO_PONG)
+
+    def check_deadline(self, now: float) -> None:
+        if self._closing_at:
+            if now - self._closing_at > CLOSING_SECONDS:
+                self._transport.abort()
+        elif self._session.state != "live":
+            if now - self.opened_at > self._node.hello_seconds:
+                self._give_up_waiting()
+        elif self._outbox.is_too_full(self._node.outbox, now):
+            self.close(CloseCode.SLOW_CONSUMER)
+        elif not self._outbox.is_held:
+            self._node.wheel.hurried.discard(self)
+
+    def flush(self) -> None:
+        """Write what is in the outbox, if the transport takes it."""
+        self._is_dirty = False
+        if self._outbox and not self._outbox.is_held and not self._closing_at:
+            self._transport.write(self._outbox.take(joined=self._session.batch))
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _handshake(self, request: Request) -> None:
+        admission = self._node.admission
+        try:
+            self.has_origin = admission.check(request.path, request.headers)
+        except Turned as turned:
+            response = self._core.reject(HTTPStatus(turned.status), turned.text + "\n")
+            for name, value in turned.headers.items():
+                response.headers[name] = value
+            self._core.send_response(response)
+            return
+        response = self._core.accept(request)
+        self._core.send_response(response)
+        if self._core.state is State.OPEN:
+            admission.enter()
+            self._is_waiting = True
+
+    def _frame(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if self._closing_at:
+            return
+        if opcode is TEXT and frame.fin:
+            self._text(bytes(frame.data))
+        elif opcode is BINARY:
+            self.close(CloseCode.MALFORMED)
+        elif opcode is TEXT or opcode is CONT:
+            self._fragment(frame)
+
+    def _fragment(self, frame: Frame) -> None:
+        """The core has checked order and total size."""
+        if self._fragments is None:
+            self._fragments = []
+        self._fragments.append(bytes(frame.data))
+        if frame.fin:
+            whole, self._fragments = b"".join(self._fragments), None
+            self._text(whole)
+
+    def _text(self, data: bytes) -> None:
+        if self._reading:
+            self._session.receive(data, self._node.clock.ticks())
+            return
+        if self._pending is None:
+            self._pending = deque()
+        if len(self._pending) >= PENDING_FRAMES:
+            self.close(CloseCode.RATE_ABUSE)
+            return
+        self._pending.append(data)
+
+    def _write_core(self) -> None:
+        """What the core itself has to say: handshake, pongs, close frames; an empty one ends the connection."""
+        for data in self._core.data_to_send():
+            if self._outbox.is_held:
+                self._controls += 1
+                if self._controls > CONTROL_FRAMES:
+                    self._transport.abort()
+                    return
+            if data:
+                self._transport.write(data)
+            else:
+                self._transport.close()
+
+    def _hold_back(self, conversation: str, seq: int, payload: bytes) -> None:
+        held = cast("dict[str, list[tuple[int, bytes]]]", self._held)
+        waiting = held.setdefault(conversation, [])
+        waiting.append((seq, payload))
+        if len(waiting) > HELD_BACK:
+            self.close(CloseCode.RESYNC_FAILED)
+
+    def _give_up_waiting(self) -> None:
+        if self._core.state is State.OPEN:
+            self.close(CloseCode.HELLO_EXPECTED)
+        else:
+            self._transport.abort()
+
+    def _no_longer_waiting(self) -> None:
+        if self._is_waiting:
+            self._is_waiting = False
+            self._node.admission.known()
+
+    def _refuse_signal(self, ask: Ask) -> Callable[[Refused], None]:
+        return lambda refused: self.send(protocol.refused(ask.ref, refused))
+
+
+_NOTHING: set[str] = set()
+"""Shared by all who watch nothing: contacts. Never added to."""

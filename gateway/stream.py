@@ -1,0 +1,129 @@
+"""One account's ordered stream on this node: never past a hole; what is missing is read from the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from chat.errors import Unavailable
+from gateway.bulletin import Bulletin
+
+log = logging.getLogger("gateway.stream")
+
+HOLE_SECONDS = 0.05  # how long the bus may take to bring what is missing
+SWEEP_SECONDS = 5.0  # how often heads are compared with the store's
+WAITING = 1_000  # bulletins held behind a hole; beyond that they are read from the store anyway
+
+
+class Stream:
+    """Bulletins in any order go in, in cursor order they come out. Pure."""
+
+    def __init__(self, cursor: int) -> None:
+        self.cursor = cursor
+        self._waiting: dict[int, Bulletin] = {}
+
+    @property
+    def has_hole(self) -> bool:
+        return bool(self._waiting)
+
+    def offer(self, bulletin: Bulletin) -> list[Bulletin]:
+        """What may be delivered now. A bulletin that begins before the stream's end and ends after it is taken
+        whole: values are whole, so that hearing some again is harmless."""
+        if bulletin.cursor <= self.cursor:
+            return []
+        if bulletin.since > self.cursor:
+            if len(self._waiting) < WAITING:
+                self._waiting[bulletin.since] = bulletin
+            return []
+        self.cursor = bulletin.cursor
+        return [bulletin, *self._next()] if self._waiting else [bulletin]
+
+    def _next(self) -> list[Bulletin]:
+        ready: list[Bulletin] = []
+        for since in sorted(self._waiting):
+            if since > self.cursor:
+                break
+            bulletin = self._waiting.pop(since)
+            if bulletin.cursor > self.cursor:
+                self.cursor = bulletin.cursor
+                ready.append(bulletin)
+        return ready
+
+
+class Streams:
+    """The streams of the accounts that have a listener on this node.
+
+    `head` reads an account's cursor, `missed` the bulletin of everything after one, `heads` many accounts' cursors;
+    `deliver` hands on what is in order.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[Bulletin], None],
+        missed: Callable[[str, int], Awaitable[Bulletin]],
+        heads: Callable[[list[str]], Awaitable[dict[str, int]]],
+    ) -> None:
+        self._deliver = deliver
+        self._missed = missed
+        self._heads = heads
+        self._streams: dict[str, Stream] = {}
+        self._healing: dict[str, asyncio.Task[None]] = {}
+
+    def __contains__(self, account: str) -> bool:
+        return account in self._streams
+
+    async def open(self, account: str) -> None:
+        """Follow the account from its head on. The bus must be subscribed by now. Raises Unavailable."""
+        if account not in self._streams:
+            heads = await self._heads([account])
+            self._streams.setdefault(account, Stream(heads.get(account, 0)))
+
+    def close(self, account: str) -> None:
+        self._streams.pop(account, None)
+
+    def offer(self, bulletin: Bulletin) -> None:
+        """A bulletin of this node or of another. Of an account that nobody here follows: nothing to do."""
+        stream = self._streams.get(bulletin.account)
+        if stream is None:
+            return
+        for ready in stream.offer(bulletin):
+            self._deliver(ready)
+        if stream.has_hole:
+            self._heal(bulletin.account, HOLE_SECONDS)
+
+    async def sweep(self) -> None:
+        """Compare every stream with the store's head: one statement. A head beyond the stream is a hole."""
+        heads = await self._heads(list(self._streams))
+        for account, cursor in heads.items():
+            stream = self._streams.get(account)
+            if stream is not None and cursor > stream.cursor:
+                self._heal(account, HOLE_SECONDS)
+
+    async def run(self) -> None:
+        """Sweep for ever; a store that is away is tried again next time."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self.sweep()
+            except Unavailable as error:
+                log.warning("heads can't be compared: %s", error)
+
+    def _heal(self, account: str, patience: float) -> None:
+        """One healer per account at a time, whatever the number of holes and sockets."""
+        if account not in self._healing:
+            task = asyncio.get_running_loop().create_task(self._read_hole(account, patience))
+            self._healing[account] = task
+            task.add_done_callback(lambda _: self._healing.pop(account, None))
+
+    async def _read_hole(self, account: str, patience: float) -> None:
+        await asyncio.sleep(patience)
+        stream = self._streams.get(account)
+        if stream is None:
+            return
+        try:
+            bulletin = await self._missed(account, stream.cursor)
+        except Unavailable as error:
+            log.warning("a hole of %s after %d can't be read: %s", account, stream.cursor, error)
+            return  # the next bulletin or sweep tries again
+        self.offer(bulletin)
