@@ -40,6 +40,7 @@ class Client(Verbs):
         tap: Tap | None = None,
         room: int = ROOM,
         proxy: str | bool | None = None,
+        batch: bool = True,
     ) -> None:
         super().__init__(Outbox(), Mirror(), patience)
         self._url = socket_url(url)
@@ -49,6 +50,8 @@ class Client(Verbs):
         self._tap: Tap = tap or Quiet()
         self._room = room
         self._proxy = proxy
+        self._batch = batch  # may the service join several frames into one message?
+        self._resumed: dict[str, Any] | None = None
         self._course = Course(pace or Pace(), can_renew=callable(token))
         self._fresh: str | None = None
         self._connection: Connection | None = None
@@ -164,9 +167,9 @@ class Client(Verbs):
         return self._fresh
 
     def _hello(self, token: str) -> dict[str, Any]:
-        hello = {"type": "hello", "protocol": PROTOCOL, "token": token, "client": self._name, "batch": True}
-        resume = self.mirror.resume(self.watched)
-        return hello | {"resume": resume} if resume else hello
+        hello = {"type": "hello", "protocol": PROTOCOL, "token": token, "client": self._name, "batch": self._batch}
+        self._resumed = self.mirror.resume(self.watched)
+        return hello | {"resume": self._resumed} if self._resumed else hello
 
     def _hear(self, frame: Frame) -> None:
         self._tap.heard(frame)
@@ -188,7 +191,8 @@ class Client(Verbs):
         self._course.welcomed()
         self.outbox.window = frame["limits"].get("inflight", self.outbox.window)
         self.frame_limit = frame["limits"].get("frame", self.frame_limit)
-        if frame["me"]["kind"] != "contact":
+        if self.watched or (self._resumed or {}).get("watch"):
+            # A resume makes the service watch all that we hold; what was only assigned to us must not stay watched.
             self.renew_watch()
 
     async def _make_room(self) -> None:

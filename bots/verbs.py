@@ -79,7 +79,7 @@ class Verbs:
 
     def renew_watch(self) -> None:
         """After a reconnect: say the watched set again, unless such an ask waits already."""
-        if self.watched and not self.outbox.has_lane("watch"):
+        if not self.outbox.has_lane("watch"):
             ask = self.watch(self.watched)
             ask.settled.add_done_callback(_look_away)
 

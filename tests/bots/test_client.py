@@ -114,6 +114,24 @@ def test_staff_resumes_from_its_cursor_and_says_what_it_watches_again() -> None:
     asyncio.run(play())
 
 
+def test_what_was_only_assigned_does_not_stay_watched_after_a_resume() -> None:
+    async def play() -> None:
+        async with fake_shopbell() as fake:
+            conversation = await fake.says("shopper", type="conversation.start", id="m1", text="Hello")
+            async with a_client(fake, "agent") as client:
+                await client.claim(conversation)
+                await client.synced()
+                fake.peers[0].socket.transport.abort()
+                await client.until(lambda mirror: conversation in mirror.threads)
+                fake.peers[0].socket.transport.abort()
+                await fake.until(lambda: fake.asked[-1]["type"] == "watch")
+
+                assert fake.hellos[-1]["resume"]["watch"] == [conversation]
+                assert fake.asked[-1]["conversations"] == []
+
+    asyncio.run(play())
+
+
 def test_another_epoch_resets_what_is_held() -> None:
     async def play() -> None:
         async with fake_shopbell() as fake, a_client(fake) as client:
