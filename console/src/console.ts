@@ -1,6 +1,6 @@
 /** The console's verbs: what parts may ask for, carried out over the wire and HTTP, with the outcome put into the desk. */
 
-import type { Ask, Welcome } from "../../widget/src/wire/frames.ts";
+import { type Ask, CLOSE_CODES, type Welcome } from "../../widget/src/wire/frames.ts";
 import { Refused, SessionEnded, WireClient, type WireEvent } from "../../widget/src/wire/client.ts";
 import { safeKeep } from "../../widget/src/wire/storage.ts";
 import { HttpProblem, getMe, getOlder, getStaff, getToken, login, logout } from "./http.ts";
@@ -15,6 +15,8 @@ import { type Store, makeStore } from "./state/store.ts";
 import { unreadFor } from "./state/views.ts";
 import type { Me, State } from "./types.ts";
 
+/** Ends of a connection that a new sign-in heals; after all others the page itself has to be loaded again. */
+const SIGNED_OUT = new Set<number | string>([CLOSE_CODES.unauthorized, CLOSE_CODES.revoked, "session_ended"]);
 const OLDER = 50;
 /** So many of the conversations last opened stay live, so that going back to one shows it at once. */
 const RECENT = 8;
@@ -43,7 +45,9 @@ export class Console {
     this.lists = new Lists({
       desk: this.desk,
       learn: (states) => this.learn(states),
+      missing: (conversation) => this.set({ missing: conversation }),
       failed: (problem) => this.failed(problem),
+      now: () => this.now(),
     });
   }
 
@@ -132,7 +136,7 @@ export class Console {
   private opened(): void {
     const { conversation } = this.desk.get().place;
     this.isAtEnd = true;
-    this.set({ readUpTo: undefined, isLoadingOlder: false });
+    this.set({ readUpTo: undefined, isLoadingOlder: false, missing: null });
     if (!conversation) return;
     this.recent = [conversation, ...this.recent.filter((id) => id !== conversation)].slice(0, RECENT);
     this.client?.watch(this.recent);
@@ -266,6 +270,7 @@ export class Console {
     for (const frame of event.frames) {
       if (frame.type === "welcome") this.welcomed(frame);
       if (frame.type === "reset") this.set({ lists: {} });
+      if (frame.type === "gone") this.set({ missing: frame.conversation });
       if (frame.type === "synced") this.lists.refresh();
     }
   }
@@ -278,10 +283,11 @@ export class Console {
   private moved(status: WireClient["status"]): void {
     this.set({ isLive: status === "live" });
     this.considerReading();
-    if (status !== "stopped" || this.client?.reason === undefined) return;
-    if (this.client.reason === "actor_changed") return void this.start();
-    // Every other end needs a new sign-in, or a new page, which signing in brings as well.
+    const reason = this.client?.reason;
+    if (status !== "stopped" || reason === undefined) return;
+    if (reason === "actor_changed") return void this.start();
     this.leave(true, this.desk.get().drafts);
+    if (!SIGNED_OUT.has(reason)) this.set({ stage: "stale" });
   }
 
   private learn(states: readonly State[]): void {

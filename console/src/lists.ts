@@ -7,6 +7,8 @@ import type { Store } from "./state/store.ts";
 import type { State } from "./types.ts";
 
 const PAGE = 50;
+/** How wrong our idea of the service's time may be: younger conversations are asked for, older ones were counted. */
+const DOUBT_MS = 1000;
 /** However much moves, the counts are asked for no more often than this. */
 const REFRESH_MS = 1500;
 
@@ -14,7 +16,10 @@ export interface ListsOptions {
   readonly desk: Store<Desk>;
   /** Takes in states without counting them: the answer brings its own counts. */
   readonly learn: (states: readonly State[]) => void;
+  readonly missing: (conversation: string) => void;
   readonly failed: (problem: HttpProblem) => void;
+  /** The service's time. */
+  readonly now: () => number;
 }
 
 export class Lists {
@@ -49,7 +54,9 @@ export class Lists {
     try {
       this.options.learn([(await getConversation(conversation)).state]);
     } catch (problem) {
-      if (problem instanceof HttpProblem) this.options.failed(problem);
+      if (!(problem instanceof HttpProblem)) return;
+      if (problem.status === 404) this.options.missing(conversation);
+      else this.options.failed(problem);
     }
   }
 
@@ -69,7 +76,7 @@ export class Lists {
       const list = await getList(place.view, place.status, limit);
       if (desk.get().stage !== "in") return;
       learn(list.conversations);
-      desk.update((now) => ({ ...now, counts: list.views }));
+      desk.update((now) => ({ ...now, counts: list.views, countedAt: this.options.now() + DOUBT_MS }));
       mark(list.conversations.length >= limit, false);
       // The stream is further than this answer: what it counted in between isn't in these counts.
       if (desk.get().held.cursor > list.cursor) this.refresh();

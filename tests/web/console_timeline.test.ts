@@ -57,7 +57,7 @@ test("progress is told at our last message and at the last one that was read", (
 
 test("what is on its way stands last, and once", () => {
   const pending = { id: "p1", conversation: "c", kind: "message", text: "On my way", at: NOON, state: "sending", code: undefined } as const;
-  const known = { id: "c", state: undefined, stated: 0, entries: [entry(1), entry(2, { id: "p2" })], more: false, held: true };
+  const known = { id: "c", state: undefined, seq: 2, stated: 0, entries: [entry(1), entry(2, { id: "p2" })], more: false, held: true };
   const held = { ...nothingHeld("staff"), byId: new Map([["c", known]]), pending: [pending, { ...pending, id: "p2" }] };
 
   const lines = linesOf({ ...NEW_DESK, held }, "c");

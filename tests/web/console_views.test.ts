@@ -108,3 +108,12 @@ test("counts follow the stream, and say when they can't know", () => {
   assert.equal(stranger.isSure, false);
   assert.equal(gone.isSure, false);
 });
+
+test("a conversation made after the counts were told is counted from here", () => {
+  const me = { agent: noa, account: { id: "acc_1", name: "Luma" } };
+  const start = { ...NEW_DESK, me, countedAt: 1000 };
+
+  const heard = withHeld(start, learn(start.held, [conversation("a", { created_at: 1001 })]));
+
+  assert.deepEqual([heard.isSure, heard.desk.counts.unassigned], [true, { total: 1, unread: 1 }]);
+});

@@ -49,6 +49,19 @@ function Unreachable() {
   );
 }
 
+function Stale() {
+  return (
+    <main class="app-alone">
+      <Empty icon="reopen" title={t("This page can't go on")}>
+        {t("It may be older than the service. What you wrote is kept.")}
+      </Empty>
+      <button class="button button-main" type="button" onClick={() => location.reload()}>
+        {t("Load it again")}
+      </button>
+    </main>
+  );
+}
+
 export function App() {
   const stage = useDesk((desk) => desk.stage);
   useTitle();
@@ -56,6 +69,7 @@ export function App() {
     <>
       {stage === "starting" && <p class="app-alone">{t("Loading…")}</p>}
       {stage === "unreachable" && <Unreachable />}
+      {stage === "stale" && <Stale />}
       {stage === "out" && <Login />}
       {stage === "in" && <Panes />}
       <Toasts />

@@ -39,8 +39,10 @@ function Open({ id }: { id: string }) {
   const [staff, me] = [useDesk((now) => now.staff), useDesk((now) => now.me?.agent.id)];
   const typists = useDesk((now) => now.held.typing.get(id)) ?? NOBODY;
   const [readUpTo, isLoadingOlder] = [useDesk((now) => now.readUpTo), useDesk((now) => now.isLoadingOlder)];
+  const isMissing = useDesk((now) => now.missing === id);
   const others = useMemo(() => typists.filter(({ by }) => by.id !== me), [typists, me]);
   const lines = useMemo(() => linesOf(desk.get(), id), [known?.entries, pending, id]);
+  if (isMissing && !known?.state) return <Empty icon="search" title={t("That conversation isn't there any more")} />;
   if (!known?.state) return <Loading />;
   const isShown = known.held || lines.length > 0;
   return (

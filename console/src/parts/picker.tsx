@@ -141,7 +141,7 @@ export function Picker({ state, close }: { state: State; close: () => void }) {
       <ul id="choices" class="choices" role="listbox" aria-label={t("Assign to")}>
         {sections.map((section) => (
           <li key={section} role="presentation">
-            {section && <p class="choices-title">{section}</p>}
+            {section && <p class="choices-title" aria-hidden="true">{section}</p>}
             <ul role="group" aria-label={section || t("Nobody")}>
               {choices
                 .filter((choice) => choice.section === section)

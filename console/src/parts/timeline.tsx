@@ -69,6 +69,7 @@ export function Timeline({ state, lines, hasOlder, isLoadingOlder, readUpTo, sta
   const look = () => {
     const box = scroller.current;
     if (!box) return;
+    seen.current.height = box.scrollHeight;
     noteEnd(box.scrollHeight - box.scrollTop - box.clientHeight < END_PX);
     if (box.scrollTop < TOP_PX && hasOlder && !isLoadingOlder) loadOlder();
   };

@@ -17,22 +17,22 @@ function ToastLine({ toast }: { toast: Toast }) {
     return () => clearTimeout(timer);
   }, [toast.id]);
   return (
-    <li class={toast.isProblem ? "toast toast-problem" : "toast"}>
+    <p class={toast.isProblem ? "toast toast-problem" : "toast"}>
       <span dir="auto">{toast.text}</span>
       <button class="toast-close" type="button" onClick={() => dropToast(toast.id)} aria-label={t("Dismiss")}>
         <Icon name="close" />
       </button>
-    </li>
+    </p>
   );
 }
 
 export function Toasts() {
   const toasts = useDesk((desk) => desk.toasts);
   return (
-    <ul class="toasts" role="status" aria-label={t("Notices")}>
+    <div class="toasts" role="status" aria-label={t("Notices")}>
       {toasts.map((toast) => (
         <ToastLine key={toast.id} toast={toast} />
       ))}
-    </ul>
+    </div>
   );
 }

@@ -10,8 +10,8 @@ import { HOME } from "./place.ts";
 import type { Line } from "./timeline.ts";
 import { type Counts, NO_COUNTS, counted } from "./views.ts";
 
-/** starting: who is it? · out: nobody is signed in · in · unreachable: the service didn't say */
-export type Stage = "starting" | "out" | "in" | "unreachable";
+/** starting: who is it? · out: nobody is signed in · in · unreachable: the service didn't say · stale: older than the service */
+export type Stage = "starting" | "out" | "in" | "unreachable" | "stale";
 
 export interface Toast {
   readonly id: number;
@@ -36,12 +36,16 @@ export interface Desk {
   readonly filter: string;
   readonly held: Conversations;
   readonly counts: Counts;
+  /** A conversation made after this moment isn't in the counts that the service told. */
+  readonly countedAt: number;
   readonly lists: Readonly<Record<string, Loaded>>;
   readonly isLive: boolean;
   readonly drafts: Drafts;
   readonly toasts: readonly Toast[];
   /** What this agent had read of the open conversation when they came to it; null: nothing was new; undefined: not known yet. */
   readonly readUpTo: number | null | undefined;
+  /** The last conversation that turned out not to be there, or not for this agent. */
+  readonly missing: string | null;
   readonly isLoadingOlder: boolean;
   readonly areKeysShown: boolean;
 }
@@ -55,11 +59,13 @@ export const NEW_DESK: Desk = {
   filter: "",
   held: nothingHeld("staff"),
   counts: NO_COUNTS,
+  countedAt: Infinity,
   lists: {},
   isLive: false,
   drafts: {},
   toasts: [],
   readUpTo: undefined,
+  missing: null,
   isLoadingOlder: false,
   areKeysShown: false,
 };
@@ -85,7 +91,7 @@ export function withHeld(desk: Desk, held: Conversations): { readonly desk: Desk
     for (const [id, { state }] of held.byId) {
       const before = desk.held.byId.get(id)?.state;
       if (!state || state === before) continue;
-      if (!before) isSure = false;
+      if (!before && state.created_at < desk.countedAt) isSure = false;
       else counts = counted(counts, before, state, desk.me.agent);
     }
   }
