@@ -39,6 +39,7 @@ from gateway.metrics import new_metrics
 from gateway.origins import Origins
 from gateway.outbox import OutboxLimits
 from gateway.relay import Relay
+from gateway.requests import Pending, RequestProtocol
 from gateway.roll import Roll
 from gateway.secret import kept_secret
 from gateway.session import SessionLimits
@@ -163,13 +164,14 @@ class Shopbell:
         await self._store.close()
 
     def _config(self) -> uvicorn.Config:
+        """uvicorn calls `http` and `ws` for each connection: any callable will do, though its types know classes only."""
         settings = self._settings
         return uvicorn.Config(
             self.http,
             host=settings.host,
             port=settings.port,
-            http="httptools",
-            ws=cast("Any", self._socket),  # any callable will do; the types know classes only
+            http=cast("Any", partial(RequestProtocol, Pending(self._wheel, self._clock))),
+            ws=cast("Any", self._socket),
             lifespan="off",
             log_config=None,
             access_log=False,

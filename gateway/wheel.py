@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import Protocol
 
 
-class Rider(Protocol):
+class Hurried(Protocol):
+    """A connection that waits for something that mustn't take too long."""
+
+    def check_deadline(self, now: float) -> None:
+        """Look whether it has taken too long."""
+        ...
+
+
+class Rider(Hurried, Protocol):
     """A socket, as the wheel sees it."""
 
     def ping(self, n: int) -> None: ...
 
     def check_pong(self) -> None:
         """Close if nothing was heard since the last ping."""
-        ...
-
-    def check_deadline(self, now: float) -> None:
-        """Look whether what the socket waits for has taken too long."""
         ...
 
 
@@ -28,8 +32,8 @@ class Wheel:
         self._pong_slots = min(len(self._slots) - 1, max(1, round(pong_seconds)))
         self._flush = flush
         self._turn = 0
-        self.hurried: set[Rider] = set()
-        """Riders that want `check_deadline` every second."""
+        self.hurried: set[Hurried] = set()
+        """Those that want `check_deadline` every second."""
 
     def mount(self, rider: Rider) -> int:
         """Returns the slot, for `dismount`: the emptiest, so that a crowd that comes at once is spread."""

@@ -1,0 +1,70 @@
+"""uvicorn's HTTP protocol with an end to its patience: a request must be whole in time, and few may be pending."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from chat.clock import Clock
+from gateway.wheel import Wheel
+
+REQUEST_SECONDS = 15.0  # for a whole request, an upgrade's too; a slow phone sends 16 KiB in far less
+PENDING = 4_096  # connections without a whole request; the newest beyond that are cut off
+
+
+class Pending:
+    """The connections of this node whose request isn't whole yet."""
+
+    def __init__(self, wheel: Wheel, clock: Clock) -> None:
+        self.wheel = wheel
+        self.clock = clock
+        self.count = 0
+
+
+class RequestProtocol(HttpToolsProtocol):
+    """One connection before it is (or instead of) a socket. The wheel looks at it while a request is pending."""
+
+    def __init__(self, pending: Pending, **uvicorns: Any) -> None:
+        super().__init__(**uvicorns)
+        self._pending = pending
+        self._since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        if self._pending.count >= PENDING:
+            transport.abort()
+        self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._begin()
+        super().data_received(data)
+
+    def on_message_complete(self) -> None:
+        self._end()
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._end()
+        super().handle_websocket_upgrade()
+
+    def check_deadline(self, now: float) -> None:
+        if self._since is not None and now - self._since > REQUEST_SECONDS:
+            self.transport.abort()
+
+    def _begin(self) -> None:
+        if self._since is None:
+            self._since = self._pending.clock.ticks()
+            self._pending.count += 1
+            self._pending.wheel.hurried.add(self)
+
+    def _end(self) -> None:
+        if self._since is not None:
+            self._since = None
+            self._pending.count -= 1
+            self._pending.wheel.hurried.discard(self)
