@@ -164,7 +164,7 @@ class Shopbell:
         await self._store.close()
 
     def _config(self) -> uvicorn.Config:
-        """uvicorn calls `http` and `ws` for each connection: any callable will do, though its types know classes only."""
+        """`http` and `ws` are called for each connection: any callable will do, though the types know classes only."""
         settings = self._settings
         return uvicorn.Config(
             self.http,

@@ -52,6 +52,6 @@ class Wheel:
             rider.check_pong()
         for rider in list(slots[self._turn % len(slots)]):
             rider.ping(self._turn)
-        for rider in list(self.hurried):
-            rider.check_deadline(now)
+        for hurried in list(self.hurried):
+            hurried.check_deadline(now)
         self._flush()
