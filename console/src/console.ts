@@ -1,10 +1,11 @@
-/** The console's verbs: what parts may ask for, carried out over the wire and HTTP, with the outcome put into the desk. */
+/** The console's verbs: what parts may ask for, carried out over wire and HTTP, with the outcome put into the desk. */
 
 import { type Ask, CLOSE_CODES, type Welcome } from "../../widget/src/wire/frames.ts";
 import { Refused, SessionEnded, WireClient, type WireEvent } from "../../widget/src/wire/client.ts";
 import { safeKeep } from "../../widget/src/wire/storage.ts";
 import { HttpProblem, getMe, getOlder, getStaff, getToken, login, logout } from "./http.ts";
 import { Lists } from "./lists.ts";
+import { Reader } from "./reader.ts";
 import { refusalWords } from "./refusals.ts";
 import { type Desk, NEW_DESK, draftOf, firstName, stateOf, withHeld } from "./state/desk.ts";
 import type { Draft } from "./state/drafts.ts";
@@ -12,7 +13,6 @@ import { keepDrafts, loadDrafts, withDraft } from "./state/drafts.ts";
 import { staffName } from "./state/names.ts";
 import type { Place } from "./state/place.ts";
 import { type Store, makeStore } from "./state/store.ts";
-import { unreadFor } from "./state/views.ts";
 import type { Me, State } from "./types.ts";
 
 /** Ends of a connection that a new sign-in heals; after all others the page itself has to be loaded again. */
@@ -27,13 +27,12 @@ const TEXT_LIMIT = 8000; // until `welcome` says
 export class Console {
   readonly desk: Store<Desk>;
   private client: WireClient | null = null;
+  readonly reader: Reader;
   private readonly lists: Lists;
   private recent: readonly string[] = [];
   private skew = 0;
   private limit = TEXT_LIMIT;
   private isLearning = false;
-  private isVisible = true;
-  private isAtEnd = true;
   private toastId = 0;
 
   constructor(
@@ -42,6 +41,7 @@ export class Console {
     private readonly socketUrl: string,
   ) {
     this.desk = makeStore<Desk>({ ...NEW_DESK, place, drafts: loadDrafts(shelf) });
+    this.reader = new Reader(this.desk, (conversation, seq) => this.client?.read(conversation, seq));
     this.lists = new Lists({
       desk: this.desk,
       learn: (states) => this.learn(states),
@@ -135,13 +135,12 @@ export class Console {
 
   private opened(): void {
     const { conversation } = this.desk.get().place;
-    this.isAtEnd = true;
-    this.set({ readUpTo: undefined, isLoadingOlder: false, missing: null });
+    this.set({ isLoadingOlder: false, missing: null });
+    this.reader.opened();
     if (!conversation) return;
     this.recent = [conversation, ...this.recent.filter((id) => id !== conversation)].slice(0, RECENT);
     this.client?.watch(this.recent);
     if (!stateOf(this.desk.get(), conversation)) void this.lists.find(conversation);
-    this.considerReading();
   }
 
   readonly setFilter = (filter: string): void => this.set({ filter });
@@ -165,33 +164,6 @@ export class Console {
     }
     this.set({ isLoadingOlder: false });
   };
-
-  // ---- reading
-
-  /** The agent sees the page, or it is behind another. */
-  readonly setVisible = (isVisible: boolean): void => {
-    this.isVisible = isVisible;
-    this.considerReading();
-  };
-
-  /** The open conversation is shown at its end, or scrolled back. */
-  readonly setAtEnd = (isAtEnd: boolean): void => {
-    this.isAtEnd = isAtEnd;
-    this.considerReading();
-  };
-
-  private considerReading(): void {
-    const { place, held, me, readUpTo, isLive } = this.desk.get();
-    const known = place.conversation ? held.byId.get(place.conversation) : undefined;
-    if (!me || !known?.state || !known.held) return;
-    const { state } = known;
-    const read = state.positions[me.agent.id]?.read ?? 0;
-    const isUnread = unreadFor(state, me.agent) > 0;
-    if (readUpTo === undefined) this.set({ readUpTo: isUnread ? read : null });
-    if (!this.isVisible || !this.isAtEnd || !isLive) return;
-    const last = known.entries.filter(({ author }) => author.kind === "contact").pop();
-    if (isUnread || (last && last.born > read)) this.client?.read(state.id, state.seq);
-  }
 
   // ---- asking
 
@@ -282,7 +254,7 @@ export class Console {
 
   private moved(status: WireClient["status"]): void {
     this.set({ isLive: status === "live" });
-    this.considerReading();
+    this.reader.consider();
     const reason = this.client?.reason;
     if (status !== "stopped" || reason === undefined) return;
     if (reason === "actor_changed") return void this.start();
@@ -302,7 +274,7 @@ export class Console {
     const { desk, isSure } = withHeld(this.desk.get(), this.client.conversations);
     this.desk.update((now) => (this.isLearning ? { ...now, held: desk.held } : desk));
     if (!isSure && !this.isLearning) this.lists.refresh();
-    this.considerReading();
+    this.reader.consider();
   }
 
   private set(part: Partial<Desk>): void {

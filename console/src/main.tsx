@@ -27,8 +27,8 @@ document.documentElement.dir = direction();
 
 const console = new Console(placeFrom(location.hash), shelf(), socketUrl());
 addEventListener("hashchange", () => console.go(placeFrom(location.hash)));
-document.addEventListener("visibilitychange", () => console.setVisible(document.visibilityState === "visible"));
-console.setVisible(document.visibilityState === "visible");
+document.addEventListener("visibilitychange", () => console.reader.setVisible(document.visibilityState === "visible"));
+console.reader.setVisible(document.visibilityState === "visible");
 void console.start();
 
 render(

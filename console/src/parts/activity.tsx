@@ -11,7 +11,8 @@ function assignedWords(who: string, entry: Entry, state: State, staff: Staff): s
   const to = assignee ? staffName(assignee, staff, state) : null;
   const group = team ? teamName(team, staff) : null;
   if (to && group) return t("{who} assigned this to {to}, team {team}", { who, to, team: group });
-  if (to) return assignee === entry.author.id ? t("{who} took this", { who }) : t("{who} assigned this to {to}", { who, to });
+  if (to && assignee === entry.author.id) return t("{who} took this", { who });
+  if (to) return t("{who} assigned this to {to}", { who, to });
   if (group) return t("{who} gave this to team {team}", { who, team: group });
   return assignee === null ? t("{who} unassigned this", { who }) : t("{who} took this out of its team", { who });
 }

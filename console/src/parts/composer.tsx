@@ -81,6 +81,7 @@ export function Composer({ state }: { state: State }) {
   };
 
   const name = contactName(state);
+  const sendWords = mode === "note" ? t("Add note") : t("Send");
   return (
     <form
       class={`composer composer-${mode}`}
@@ -110,7 +111,8 @@ export function Composer({ state }: { state: State }) {
       </div>
       <div class="composer-foot">
         <p class={left < 0 ? "composer-left composer-over" : "composer-left"} role="status">
-          {left < 0 ? t("{n} characters too many", { n: -left }) : left < TELL_AT ? t("{n} characters left", { n: left }) : ""}
+          {left < 0 && t("{n} characters too many", { n: -left })}
+          {left >= 0 && left < TELL_AT && t("{n} characters left", { n: left })}
         </p>
         {mode === "reply" && !isResolved(state) && (
           <button
@@ -123,9 +125,9 @@ export function Composer({ state }: { state: State }) {
             {t("Send and resolve")}
           </button>
         )}
-        <button class="button button-main" type="submit" disabled={!canSend} title={`${mode === "note" ? t("Add note") : t("Send")} (Enter)`}>
+        <button class="button button-main" type="submit" disabled={!canSend} title={`${sendWords} (Enter)`}>
           <Icon name={mode === "note" ? "note" : "send"} turns={mode === "reply"} />
-          {mode === "note" ? t("Add note") : t("Send")}
+          {sendWords}
         </button>
       </div>
     </form>

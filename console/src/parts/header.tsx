@@ -19,9 +19,10 @@ function Assignee({ state }: { state: State }) {
   const [isOpen, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const name = state.assignee ? staffName(state.assignee, staff, state) : null;
-  const close = () => {
+  const close = (isDone: boolean) => {
     setOpen(false);
-    button.current?.focus();
+    // Who clicked elsewhere wants to be there.
+    if (isDone) button.current?.focus();
   };
   return (
     <div class="assignee">
@@ -71,7 +72,12 @@ function Verbs({ state }: { state: State }) {
           <span>{t("Reopen")}</span>
         </button>
       ) : (
-        <button class="button button-main" type="button" onClick={() => resolve(state.id)} title={`${t("Resolve")} (e)`}>
+        <button
+          class="button button-main"
+          type="button"
+          onClick={() => resolve(state.id)}
+          title={`${t("Resolve")} (e)`}
+        >
           <Icon name="check" />
           <span>{t("Resolve")}</span>
         </button>

@@ -83,7 +83,7 @@ function Option({ choice, isActive, take }: { choice: Choice; isActive: boolean;
   );
 }
 
-export function Picker({ state, close }: { state: State; close: () => void }) {
+export function Picker({ state, close }: { state: State; close: (isDone: boolean) => void }) {
   const { assign } = useConsole();
   const [staff, me] = [useDesk((desk) => desk.staff), useDesk((desk) => desk.me?.agent.id ?? "")];
   const present = useDesk((desk) => desk.held.present);
@@ -103,14 +103,14 @@ export function Picker({ state, close }: { state: State; close: () => void }) {
 
   const take = (choice: Choice | undefined) => {
     if (choice && !(choice.isChosen && choice.target.team === undefined)) assign(state.id, choice.target);
-    if (choice) close();
+    if (choice) close(true);
   };
 
   const onKeyDown = (event: KeyboardEvent) => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (step) setActive((Math.min(active, choices.length - 1) + step + choices.length) % Math.max(1, choices.length));
     else if (event.key === "Enter") take(current);
-    else if (event.key === "Escape") close();
+    else if (event.key === "Escape") close(true);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -118,9 +118,14 @@ export function Picker({ state, close }: { state: State; close: () => void }) {
 
   const sections = [...new Set(choices.map(({ section }) => section))];
   return (
-    <div class="picker" role="dialog" aria-label={t("Assign to")} ref={box} onKeyDown={onKeyDown} onBlur={(event) => {
-      if (!box.current?.contains(event.relatedTarget as Node | null)) close();
-    }}>
+    <div
+      class="picker"
+      role="dialog"
+      aria-label={t("Assign to")}
+      ref={box}
+      onKeyDown={onKeyDown}
+      onBlur={(event) => !box.current?.contains(event.relatedTarget as Node | null) && close(false)}
+    >
       <input
         ref={field}
         class="field"

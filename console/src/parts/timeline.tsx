@@ -29,7 +29,9 @@ interface Props {
 }
 
 function Typing({ typists, state, staff }: Pick<Props, "typists" | "state" | "staff">) {
-  const names = typists.map(({ by }) => (by.kind === "contact" ? contactName(state) : staffName(by.id ?? "", staff, state)));
+  const names = typists.map(({ by }) =>
+    by.kind === "contact" ? contactName(state) : staffName(by.id ?? "", staff, state),
+  );
   return (
     <p class="timeline-typing" role="status">
       {names.length > 0 && (
@@ -47,7 +49,7 @@ function Typing({ typists, state, staff }: Pick<Props, "typists" | "state" | "st
 }
 
 export function Timeline({ state, lines, hasOlder, isLoadingOlder, readUpTo, staff, typists }: Props) {
-  const { loadOlder, setAtEnd, now } = useConsole();
+  const { loadOlder, reader, now } = useConsole();
   const scroller = useRef<HTMLDivElement>(null);
   const seen = useRef({ first: "", height: 0, isAtEnd: true });
   const [isAtEnd, setShownAtEnd] = useState(true);
@@ -57,7 +59,7 @@ export function Timeline({ state, lines, hasOlder, isLoadingOlder, readUpTo, sta
   const noteEnd = (atEnd: boolean) => {
     seen.current.isAtEnd = atEnd;
     setShownAtEnd(atEnd);
-    setAtEnd(atEnd);
+    reader.setAtEnd(atEnd);
   };
 
   const toEnd = () => {
@@ -100,7 +102,7 @@ export function Timeline({ state, lines, hasOlder, isLoadingOlder, readUpTo, sta
       if (seen.current.isAtEnd) box.scrollTop = box.scrollHeight;
     });
     watcher.observe(box);
-    setAtEnd(true);
+    reader.setAtEnd(true);
     return () => watcher.disconnect();
   }, []);
 

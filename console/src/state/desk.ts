@@ -10,7 +10,10 @@ import { HOME } from "./place.ts";
 import type { Line } from "./timeline.ts";
 import { type Counts, NO_COUNTS, counted } from "./views.ts";
 
-/** starting: who is it? · out: nobody is signed in · in · unreachable: the service didn't say · stale: older than the service */
+/**
+ * starting: who is it? · out: nobody is signed in · in · unreachable: the service didn't say · stale: the page is older
+ * than the service
+ */
 export type Stage = "starting" | "out" | "in" | "unreachable" | "stale";
 
 export interface Toast {
@@ -42,7 +45,7 @@ export interface Desk {
   readonly isLive: boolean;
   readonly drafts: Drafts;
   readonly toasts: readonly Toast[];
-  /** What this agent had read of the open conversation when they came to it; null: nothing was new; undefined: not known yet. */
+  /** What this agent had read of the open conversation when they came; null: nothing was new; undefined: not known yet. */
   readonly readUpTo: number | null | undefined;
   /** The last conversation that turned out not to be there, or not for this agent. */
   readonly missing: string | null;

@@ -34,7 +34,7 @@ function belongs(line: Line, group: Extract<Row, { kind: "group" }>): boolean {
   );
 }
 
-/** `readUpTo`: what this agent had read when they opened it; the first message of the contact after it gets the line. */
+/** `readUpTo`: what this agent had read when they came; the contact's first message after it gets the "new" line. */
 export function rowsOf(lines: readonly Line[], readUpTo: number | null | undefined): Row[] {
   const rows: Row[] = [];
   let day = "";
