@@ -35,7 +35,9 @@ async function problemOf(response: Response): Promise<HttpProblem> {
 }
 
 async function call<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
-  const request: RequestInit = { method, credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS) };
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+  const request: RequestInit = { method, credentials: "same-origin", signal: patience.signal };
   if (body !== undefined) {
     request.headers = { "content-type": "application/json" };
     request.body = JSON.stringify(body);
@@ -45,6 +47,8 @@ async function call<T>(method: "GET" | "POST", path: string, body?: unknown): Pr
     response = await fetch(path, request);
   } catch (cause) {
     throw new HttpProblem(0, "unreachable", String(cause));
+  } finally {
+    clearTimeout(timer);
   }
   if (!response.ok) throw await problemOf(response);
   return (response.status === 204 ? undefined : await response.json()) as T;
