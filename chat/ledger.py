@@ -17,7 +17,7 @@ from chat.access import allow, enter
 from chat.catalog import Command
 from chat.clock import Clock
 from chat.errors import Behind, Busy, IdReused, Internal, NotFound, Refused, StoreAway, Unavailable
-from chat.model import Actor, Ask, Change, Conversation, Lasting, Receipt, Turn, derived_id, digest, encode
+from chat.model import Actor, Ask, Change, Conversation, Lasting, Needs, Receipt, Turn, derived_id, digest, encode
 from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written
 
 log = logging.getLogger("chat.ledger")
@@ -29,6 +29,9 @@ GATHER_BYTES = 8 * 1024 * 1024
 TAILS = 50_000  # remembered (conversation, author) pairs
 
 
+NOTHING = Needs()
+
+
 class Ticket(Struct, gc=False):
     """An ask on its way. `peer` is whoever waits for the answer; the ledger only hands it back."""
 
@@ -38,6 +41,8 @@ class Ticket(Struct, gc=False):
     ask: Ask
     peer: Any
     size: int = 200
+    needs: Needs = NOTHING
+    """Filled in by the ledger."""
 
 
 class Done(Struct, frozen=True, gc=False):
@@ -144,7 +149,7 @@ class Ledger:
         for ticket in tickets:
             account, ask = ticket.account, ticket.ask
             wanted.actors.add((account, ticket.actor))
-            needs = ticket.command.needs(ask)
+            needs = ticket.needs = ticket.command.needs(ask)
             if needs.conversation is not None:
                 wanted.conversations.add((account, needs.conversation))
             if needs.actor is not None:
@@ -275,22 +280,23 @@ class Batch:
             raise NotFound
         actor = allow(command.may, loaded.actors.get((account, ticket.actor)))
         mark = None
-        if isinstance(ask, Lasting):
-            mark = digest(ask)
-            receipt = loaded.receipts.get((account, ask.id))
+        lasting = ask if isinstance(ask, Lasting) else None
+        if lasting is not None:
+            mark = digest(lasting)
+            receipt = loaded.receipts.get((account, lasting.id))
             if receipt is not None:
                 return _again(receipt, actor, mark)
-        needs = command.needs(ask)
+        needs = ticket.needs
         conversation = None
         if needs.conversation is not None:
             conversation = enter(actor, loaded.conversations.get((account, needs.conversation)))
-        if isinstance(ask, Lasting) and ask.after is not None:
-            self._check_order(account, actor, conversation, ask.after)
+        if lasting is not None and lasting.after is not None:
+            self._check_order(account, actor, conversation, lasting.after)
         turn = Turn(
             actor=actor,
             at=max(self._now, head.at),
             cursor=head.cursor + 1,
-            fresh=derived_id("cnv", account, ask.id) if conversation is None and isinstance(ask, Lasting) else "",
+            fresh=derived_id("cnv", account, lasting.id) if conversation is None and lasting is not None else "",
             conversation=conversation,
             inbox=loaded.inboxes.get((account, needs.inbox)) if needs.inbox else None,
             other=loaded.actors.get((account, needs.actor)) if needs.actor else None,

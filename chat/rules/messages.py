@@ -71,13 +71,14 @@ def start(ask: Start, turn: Turn) -> Change:
 
 def send(ask: Send, turn: Turn) -> Change:
     """A message. It reopens a resolved conversation; staff's first answer claims an unassigned one."""
-    conversation = turn.there
+    before = turn.there
     text = spoken(ask.text)
-    seq = conversation.seq + 1
+    seq = before.seq + 1
     message = line(ask.id, "message", text, seq, turn)
-    said = _asked(conversation, turn) if turn.actor.kind == "contact" else _answered(conversation, turn.actor)
-    after = replace(said, preview=text[:PREVIEW_LIMIT], seq=seq, cursor=turn.cursor)
-    return Change(after, (message, *_consequences(ask.id, conversation, after, turn)))
+    after = _asked(before, text, turn) if turn.actor.kind == "contact" else _answered(before, text, turn)
+    if before.status == "open" and before.assignee is not None:  # nearly always: nothing follows from it
+        return Change(after, (message,))
+    return Change(after, (message, *_consequences(ask.id, before, after, turn)))
 
 
 def add_note(ask: AddNote, turn: Turn) -> Change:
@@ -120,28 +121,38 @@ def spoken(text: str) -> str:
     return text
 
 
-def _asked(conversation: Conversation, turn: Turn) -> Conversation:
+def _asked(before: Conversation, text: str, turn: Turn) -> Conversation:
     """The conversation after its contact spoke: somebody waits, and a resolved one is open again."""
-    status = conversation.status
+    status = before.status
     if status == "resolved":
-        status = "open" if conversation.assignee else "queued"
+        status = "open" if before.assignee else "queued"
+    seq = before.seq + 1
     return replace(
-        conversation,
+        before,
         status=status,
-        waiting_since=conversation.waiting_since or turn.at,
-        messages=conversation.messages + 1,
-        contact_seq=conversation.seq + 1,
+        waiting_since=before.waiting_since or turn.at,
+        preview=text[:PREVIEW_LIMIT],
+        messages=before.messages + 1,
+        contact_seq=seq,
+        seq=seq,
+        cursor=turn.cursor,
     )
 
 
-def _answered(conversation: Conversation, actor: Actor) -> Conversation:
+def _answered(before: Conversation, text: str, turn: Turn) -> Conversation:
     """The conversation after staff spoke: nobody waits, and it has somebody who answers for it."""
-    people = with_person(conversation, actor)
-    if conversation.assignee is not None and conversation.status == "open":
-        return replace(conversation, waiting_since=None, people=people)
-    assignee = conversation.assignee or actor.id
-    handler = conversation.handler if conversation.assignee else ("bot" if actor.kind == "bot" else "agent")
-    return replace(conversation, status="open", waiting_since=None, people=people, assignee=assignee, handler=handler)
+    actor = turn.actor
+    return replace(
+        before,
+        status="open",
+        waiting_since=None,
+        preview=text[:PREVIEW_LIMIT],
+        people=with_person(before, actor),
+        assignee=before.assignee or actor.id,
+        handler=before.handler if before.assignee else ("bot" if actor.kind == "bot" else "agent"),
+        seq=before.seq + 1,
+        cursor=turn.cursor,
+    )
 
 
 def _consequences(cause: str, before: Conversation, after: Conversation, turn: Turn) -> tuple[Entry, ...]:
