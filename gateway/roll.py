@@ -27,8 +27,7 @@ class Roll:
         actor = listener.actor
         self._here[actor.account, actor.id] += 1
         await self._presence.touch(actor.account, [actor.id])
-        await self._tell(actor.account)
-        if actor.kind == "agent":
+        if not await self._tell(actor.account) and actor.kind == "agent":
             listener.overhear(protocol.presence(self._told[actor.account]))
 
     async def leave(self, actor: Actor) -> None:
@@ -52,11 +51,13 @@ class Roll:
             await self._tell(account)
         self._flush()
 
-    async def _tell(self, account: str) -> None:
+    async def _tell(self, account: str) -> bool:
+        """Tell the account's agents if it has changed, and whether it has."""
         present = await self._presence.present(account)
         if present == self._told.get(account):
-            return
+            return False
         self._told[account] = present
         payload = protocol.presence(present)
         for listener in self._hub.agents(account):
             listener.overhear(payload)
+        return True
