@@ -85,7 +85,8 @@ class Hub:
 
     def watch(self, listener: Listener, conversations: Iterable[str]) -> list[str]:
         """The listener hears these whole as well; returns those that are new to it."""
-        new = [conversation for conversation in conversations if conversation not in listener.watching]
+        # Named and assigned overlap, and peers name one twice: heard twice, it would be forgotten only once.
+        new = [conversation for conversation in dict.fromkeys(conversations) if conversation not in listener.watching]
         for conversation in new:
             listener.watching.add(conversation)
             self._watchers.setdefault((listener.actor.account, conversation), []).append(listener)
