@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from functools import reduce
@@ -14,7 +15,7 @@ from msgspec.json import Decoder, encode
 from chat.catalog import COMMANDS, SIGNALS
 from chat.errors import BadRequest, Refused, TooLarge, UnknownType
 from chat.ledger import Done
-from chat.model import Actor, Ask, Author, ContactView, Conversation, Entry, Ref, Signal
+from chat.model import Actor, Ask, Author, ContactView, Conversation, Entry, Ref, Seq, Signal
 
 PROTOCOL = 1
 FRAME_LIMIT = 64 * 1024  # bytes of a client's frame, and of a joined one from the server
@@ -91,9 +92,9 @@ class Resume(Struct, frozen=True):
     """Where a client stands. Staff: cursor, and the conversations it holds; contacts: the seq seen of each."""
 
     epoch: str = ""
-    cursor: int | None = None
+    cursor: Seq | None = None
     watch: list[str] = []
-    conversations: dict[str, int] = {}
+    conversations: dict[str, Seq] = {}
 
 
 class Hello(Ask, frozen=True, kw_only=True, tag="hello"):
@@ -131,19 +132,24 @@ _glimpse = Decoder(_Glimpse).decode
 
 def decode(data: bytes) -> Ask:
     """The frame in these bytes. Raises Malformed or BadFrame."""
+    if not data.isascii() and not _is_utf8(data):  # the decoder doesn't look into fields that it skips
+        raise Malformed(INVALID_UTF8)
     if _may_be_deep(data) and _depth(data) > DEPTH_LIMIT:
         raise Malformed
     try:
         ask: Ask = _decode(data)
     except ValidationError as error:
+        if _NO_OBJECT.fullmatch(str(error)):
+            raise Malformed from None
         raise BadFrame(_explain(str(error)), _ref_of(data)) from None
     except (DecodeError, RecursionError):
-        raise Malformed(CloseCode.MALFORMED if _is_utf8(data) else INVALID_UTF8) from None
-    except UnicodeDecodeError:
-        raise Malformed(INVALID_UTF8) from None
+        raise Malformed from None
     if b"\\u0000" in data and _has_nul(ask):
         raise BadFrame(BadRequest("U+0000 is not allowed in any string."), ask.ref)
     return ask
+
+
+_NO_OBJECT = re.compile(r"Expected `object`, got `\w+`")  # without a place: the frame itself
 
 
 def _may_be_deep(data: bytes) -> bool:
