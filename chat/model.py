@@ -22,7 +22,7 @@ Audience = Literal["everyone", "staff"]
 TEXT_LIMIT = 8000  # characters of one message: anchors/realtime.md 3.15
 PREVIEW_LIMIT = 100  # characters
 
-EntryId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+EntryId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")]
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_LIMIT)]
 Key = Annotated[str, Meta(min_length=1, max_length=64)]
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
