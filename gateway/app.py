@@ -45,7 +45,7 @@ from gateway.secret import kept_secret
 from gateway.session import SessionLimits
 from gateway.settings import Settings
 from gateway.socket import Dirty, Node, Socket
-from gateway.stream import Streams
+from gateway.stream import SWEEP_SECONDS
 from gateway.tasks import Tasks
 from gateway.wheel import Wheel
 from presence import REFRESH_SECONDS
@@ -107,7 +107,7 @@ class Shopbell:
             Desk(store.epoch, round(settings.ping_seconds * 1000), settings.frame_bytes, _limits(settings)),
             identify=self._doorkeeper.identify,
             reading=reading,
-            follow=partial(_follow, self._bus, self._relay.streams),
+            follow=self._relay.follow,
             roll=self._roll,
             tasks=self._tasks,
             clock=clock,
@@ -148,6 +148,7 @@ class Shopbell:
                 group.create_task(self._relay.streams.run()),
                 group.create_task(self._every(TICK_SECONDS, self._tick)),
                 group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
+                group.create_task(self._every(SWEEP_SECONDS, self._relay.let_go)),
             ]
             gc.collect()
             gc.freeze()  # what is here now stays: the collector needn't look at it again
@@ -202,13 +203,6 @@ class Shopbell:
     async def _tick(self) -> None:
         self._wheel.tick(self._clock.ticks())
         self._relay.positions.tick()
-
-
-async def _follow(bus: MemoryBus, streams: Streams, account: str) -> None:
-    """The account's stream runs on this node when this returns."""
-    if account not in streams:
-        await bus.subscribe(account)
-        await streams.open(account)
 
 
 def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:

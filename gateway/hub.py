@@ -60,12 +60,14 @@ class Hub:
         self._watchers: dict[Scoped, list[Listener]] = {}
         self._staff: dict[Scoped, list[Listener]] = {}
         self._agents: dict[str, list[Listener]] = {}
+        self._everybody: dict[str, list[Listener]] = {}
         self._heads: dict[str, dict[str, bytes]] = {}
         self._cursors: dict[str, int] = {}
 
     def join(self, listener: Listener) -> None:
         """From now on the listener hears what concerns its actor."""
         actor = listener.actor
+        self._everybody.setdefault(actor.account, []).append(listener)
         if not actor.is_staff:
             self._contacts.setdefault((actor.account, actor.id), []).append(listener)
             return
@@ -76,6 +78,7 @@ class Hub:
     def leave(self, listener: Listener) -> None:
         """The listener hears nothing more. Harmless when it never joined."""
         actor = listener.actor
+        _drop(self._everybody, actor.account, listener)
         if not actor.is_staff:
             _drop(self._contacts, (actor.account, actor.id), listener)
             return
@@ -96,6 +99,10 @@ class Hub:
         for conversation in conversations:
             listener.watching.discard(conversation)
             _drop(self._watchers, (listener.actor.account, conversation), listener)
+
+    def is_listened_to(self, account: str) -> bool:
+        """Whether anybody here hears of the account."""
+        return account in self._everybody
 
     def agents(self, account: str) -> list[Listener]:
         """The sockets of the account's agents."""

@@ -20,10 +20,11 @@ from gateway.bus import Bus
 from gateway.hub import Hub
 from gateway.metrics import Metrics
 from gateway.positions import Positions
-from gateway.stream import Streams
+from gateway.stream import SWEEP_SECONDS, Streams
 
 log = logging.getLogger("gateway.relay")
 
+LINGER_SECONDS = 30.0  # a page change shouldn't cost a subscription
 SIGNALS_WAITING = 1_000  # beyond that signals are dropped: they aren't kept anyway
 
 
@@ -36,6 +37,7 @@ class Relay:
         self._reading = reading
         self._flush = flush
         self._metrics = metrics
+        self._idle: dict[str, int] = {}
         self.streams = Streams(hub.deliver, self._missed, reading.cursors)
         self._signals: asyncio.Queue[tuple[Actor, Signalling, Ask, Callable[[Refused], None]]] = asyncio.Queue(
             SIGNALS_WAITING
@@ -70,6 +72,25 @@ class Relay:
         """To whoever listens now. `refuse` is called if the actor may not."""
         if not self._signals.full():
             self._signals.put_nowait((actor, signalling, ask, refuse))
+
+    async def follow(self, account: str) -> None:
+        """The account's stream runs on this node when this returns. Raises Unavailable."""
+        self._idle.pop(account, None)
+        if account not in self.streams:
+            await self._bus.subscribe(account)
+            await self.streams.open(account)
+
+    async def let_go(self) -> None:
+        """Called at every sweep: an account without listeners is followed a little longer, as they may come back."""
+        for account in self.streams.accounts:
+            if self._hub.is_listened_to(account):
+                self._idle.pop(account, None)
+                continue
+            self._idle[account] = self._idle.get(account, 0) + 1
+            if self._idle[account] * SWEEP_SECONDS > LINGER_SECONDS:
+                del self._idle[account]
+                self.streams.close(account)
+                await self._bus.unsubscribe(account)
 
     async def run_signals(self) -> None:
         """One signal after the other, for ever."""

@@ -82,6 +82,11 @@ class Streams:
     def close(self, account: str) -> None:
         self._streams.pop(account, None)
 
+    @property
+    def accounts(self) -> list[str]:
+        """The accounts that are followed."""
+        return list(self._streams)
+
     def offer(self, bulletin: Bulletin) -> None:
         """A bulletin of this node or of another. Of an account that nobody here follows: nothing to do."""
         stream = self._streams.get(bulletin.account)
