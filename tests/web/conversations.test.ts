@@ -43,7 +43,7 @@ function history(length: number, roll: (sides: number) => number): { changes: Ch
     const hasEntry = roll(5) > 0;
     if (hasEntry) entries.set(entry.id, entry);
     const hasState = !hasEntry || roll(2) === 0;
-    whole = hasState ? { ...whole, seq, messages: { contact: seq, staff: 0 } } : { ...whole, seq };
+    whole = hasState ? { ...whole, seq, messages: seq } : { ...whole, seq };
     changes.push({ type: "change", conversation: "cnv_1", seq, entries: hasEntry ? [entry] : [], ...(hasState && { state: whole }) });
     const all = [...entries.values()].sort((a, b) => a.born - b.born);
     snapshots.push({ type: "snapshot", conversation: "cnv_1", state: whole, entries: all.slice(-10), more: all.length > 10 });

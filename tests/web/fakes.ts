@@ -135,7 +135,7 @@ export function state(more: Partial<State> & { seq: number }): State {
     subject: null,
     people: { con_1: { name: "Visitor" }, agt_1: { name: "Noa" } },
     positions: {},
-    messages: { contact: 1, staff: 0 },
+    messages: 1,
     created_at: 0,
     ...more,
   };

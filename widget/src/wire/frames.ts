@@ -43,7 +43,6 @@ export interface State {
   readonly seq: number;
   readonly people: Readonly<Record<string, Person>>;
   readonly positions: Readonly<Record<string, Position>>;
-  readonly messages: { readonly contact: number; readonly staff: number };
   readonly created_at: number;
   // Staff only:
   readonly contact?: string;
@@ -53,6 +52,7 @@ export interface State {
   readonly priority?: number;
   readonly waiting_since?: number | null;
   readonly preview?: string;
+  readonly messages?: number; // how many the contact wrote; a contact counts what is unread from its entries
   readonly cursor?: number;
 }
 
