@@ -79,7 +79,7 @@ export class Lists {
       desk.update((now) => ({ ...now, counts: list.views, countedAt: this.options.now() + DOUBT_MS }));
       mark(list.conversations.length >= limit, false);
       // The stream is further than this answer: what it counted in between isn't in these counts.
-      if (desk.get().held.cursor > list.cursor) this.refresh();
+      if (desk.get().cursor > list.cursor) this.refresh();
     } catch (problem) {
       if (desk.get().lists[key]) mark(true, false);
       if (problem instanceof HttpProblem) failed(problem);

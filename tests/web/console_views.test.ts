@@ -19,7 +19,7 @@ function conversation(id: string, part: Partial<State> = {}): State {
     seq: 1,
     people: { con_3f2a: { name: "" } },
     positions: {},
-    messages: { contact: 1, staff: 0 },
+    messages: 1,
     created_at: 0,
     contact: "con_3f2a",
     assignee: null,
@@ -62,7 +62,7 @@ test("each view shows its own", () => {
 });
 
 test("unread is what the contact wrote and this agent hasn't seen", () => {
-  const messages = { contact: 5, staff: 2 };
+  const messages = 5;
 
   assert.equal(unreadFor(conversation("a", { messages }), noa), 5);
   assert.equal(unreadFor(conversation("a", { messages, positions: { agt_noa: { seen: 3 } } }), noa), 2);
@@ -116,4 +116,12 @@ test("a conversation made after the counts were told is counted from here", () =
   const heard = withHeld(start, learn(start.held, [conversation("a", { created_at: 1001 })]));
 
   assert.deepEqual([heard.isSure, heard.desk.counts.unassigned], [true, { total: 1, unread: 1 }]);
+});
+
+test("the desk knows how far the stream is, so that an older answer's counts aren't believed for long", () => {
+  const me = { agent: noa, account: { id: "acc_1", name: "Luma" } };
+
+  const heard = withHeld({ ...NEW_DESK, me }, learn(NEW_DESK.held, [conversation("a", { cursor: 41 }), conversation("b")]));
+
+  assert.equal(heard.desk.cursor, 41);
 });

@@ -14,7 +14,7 @@ function assignedWords(who: string, entry: Entry, state: State, staff: Staff): s
   if (to && assignee === entry.author.id) return t("{who} took this", { who });
   if (to) return t("{who} assigned this to {to}", { who, to });
   if (group) return t("{who} gave this to team {team}", { who, team: group });
-  return assignee === null ? t("{who} unassigned this", { who }) : t("{who} took this out of its team", { who });
+  return t("{who} unassigned this", { who });
 }
 
 function activityWords(entry: Entry, state: State, staff: Staff): string {

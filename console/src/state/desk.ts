@@ -41,6 +41,8 @@ export interface Desk {
   readonly counts: Counts;
   /** A conversation made after this moment isn't in the counts that the service told. */
   readonly countedAt: number;
+  /** The greatest cursor heard of. The stream's own position stays behind it: changes don't move that one. */
+  readonly cursor: number;
   readonly lists: Readonly<Record<string, Loaded>>;
   readonly isLive: boolean;
   readonly drafts: Drafts;
@@ -63,6 +65,7 @@ export const NEW_DESK: Desk = {
   held: nothingHeld("staff"),
   counts: NO_COUNTS,
   countedAt: Infinity,
+  cursor: 0,
   lists: {},
   isLive: false,
   drafts: {},
@@ -88,17 +91,18 @@ export const firstName = (name: string): string => name.trim().split(/\s+/)[0] ?
  */
 export function withHeld(desk: Desk, held: Conversations): { readonly desk: Desk; readonly isSure: boolean } {
   if (held === desk.held) return { desk, isSure: true };
-  let { counts } = desk;
+  let { counts, cursor } = desk;
   let isSure = [...desk.held.byId.keys()].every((id) => held.byId.has(id));
   if (held.byId !== desk.held.byId && desk.me) {
     for (const [id, { state }] of held.byId) {
       const before = desk.held.byId.get(id)?.state;
       if (!state || state === before) continue;
+      cursor = Math.max(cursor, state.cursor ?? 0);
       if (!before && state.created_at < desk.countedAt) isSure = false;
       else counts = counted(counts, before, state, desk.me.agent);
     }
   }
-  return { desk: { ...desk, held, counts }, isSure };
+  return { desk: { ...desk, held, counts, cursor }, isSure };
 }
 
 /** What a timeline shows: what is stored, and after it what is on its way. */

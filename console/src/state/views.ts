@@ -32,7 +32,7 @@ export function isIn(view: View, state: State, me: Agent): boolean {
 
 /** Messages of the contact that this agent hasn't seen. */
 export function unreadFor(state: State, me: Agent): number {
-  return Math.max(0, state.messages.contact - (state.positions[me.id]?.seen ?? 0));
+  return Math.max(0, (state.messages ?? 0) - (state.positions[me.id]?.seen ?? 0));
 }
 
 /** Longest waiting first; those who wait for nothing after them, the latest moved first. */

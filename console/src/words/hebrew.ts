@@ -146,6 +146,5 @@ export const hebrew: Readonly<Record<string, string>> = {
   "{who} resolved this": "{who}: נסגרה",
   "{who} took it first": "{who} לקח את זה קודם",
   "{who} took this": "{who}: השיחה נלקחה",
-  "{who} took this out of its team": "{who}: הוצא מהצוות",
   "{who} unassigned this": "{who}: השיוך בוטל",
 };
