@@ -60,6 +60,7 @@ class Bot:
         self._url = url
         self._token = token
         self._options = options
+        self.client: Client | None = None  # while it runs
         self._handler: Handler | None = None
         self._handled: dict[str, int] = {}  # conversation -> born of the last message that went to the handler
         self._lanes: dict[str, deque[Message]] = {}
@@ -77,6 +78,7 @@ class Bot:
     async def serve(self) -> None:
         """Run inside a loop of yours, until cancelled; raises Closed when the service shuts the bot out."""
         async with Client(self._url, self._token, **self._options) as client:
+            self.client = client
             try:
                 async with asyncio.TaskGroup() as tasks:
                     await self._take(client, tasks)

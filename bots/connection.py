@@ -64,6 +64,7 @@ class Connection:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._socket.send(encode(hello))
+            tap.said(hello)
             async with asyncio.TaskGroup() as tasks:
                 writer = tasks.create_task(self._write(tap))
                 await self._read()

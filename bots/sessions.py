@@ -4,6 +4,7 @@ import asyncio
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,18 +86,18 @@ async def _session(url: str, key: str, secret: str | None) -> dict[str, Any]:
 
 async def _request(
     method: str, url: str, path: str, body: Any, headers: dict[str, str] | None = None
-) -> tuple[Any, dict[str, str]]:
+) -> tuple[Any, Message]:
     sent = {"Content-Type": "application/json", "Origin": origin(url)} | (headers or {})
     data = None if body is None else orjson.dumps(body)
     request = urllib.request.Request(url.rstrip("/") + path, data, sent, method=method)
     return await asyncio.to_thread(_open, request)
 
 
-def _open(request: urllib.request.Request) -> tuple[Any, dict[str, str]]:
+def _open(request: urllib.request.Request) -> tuple[Any, Message]:
     try:
         with urllib.request.urlopen(request, timeout=HTTP_SECONDS) as answer:
             body = answer.read()
-            return orjson.loads(body) if body else None, dict(answer.headers)
+            return orjson.loads(body) if body else None, answer.headers
     except urllib.error.HTTPError as error:
         with error:
             raise _refusal(error.code, error.read()) from None

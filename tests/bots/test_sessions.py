@@ -24,7 +24,7 @@ class Answers(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         if self.path == "/v1/login":
-            self.send_header("Set-Cookie", "shopbell=abc; HttpOnly; SameSite=Strict")
+            self.send_header("set-cookie", "shopbell=abc; HttpOnly; SameSite=Strict")
         self.end_headers()
         self.wfile.write(data)
 

@@ -10,7 +10,9 @@ from bots.frames import Entry, Frame, State
 PUBLIC = frozenset(
     ("id", "inbox", "status", "handler", "subject", "seq", "people", "positions", "messages", "created_at")
 )
-What = Literal["connected", "disconnected", "said", "ok", "refused", "change", "snapshot", "gone", "reset", "synced"]
+What = Literal[
+    "connected", "disconnected", "said", "ok", "refused", "change", "snapshot", "gone", "reset", "synced", "reconnect"
+]
 
 
 class Line(NamedTuple):
@@ -48,6 +50,11 @@ class Log:
     watching: set[str] = field(default_factory=set)
     shut_out_at: float | None = None  # from then on nothing may arrive (time.monotonic)
     _asks: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _is_stopped: bool = False
+
+    def stop(self) -> None:
+        """Write nothing down any more: what follows is only the tidying up."""
+        self._is_stopped = True
 
     def connected(self) -> None:
         self._asks.clear()
@@ -81,7 +88,7 @@ class Log:
             self._add("snapshot", state["id"], state["seq"], flag=more, lines=_lines(frame["entries"]), **about)
         elif frame["type"] == "gone":
             self._add("gone", frame["conversation"])
-        elif frame["type"] in ("reset", "synced"):
+        elif frame["type"] in ("reset", "synced", "reconnect"):
             self._add(frame["type"])
 
     def _secrets(self, state: State | None) -> str:
@@ -97,6 +104,8 @@ class Log:
         flag: bool = False,
         lines: tuple[Line, ...] = (),
     ) -> None:
+        if self._is_stopped:
+            return
         self.events.append(Event(time.monotonic(), what, conversation, seq, id, detail, flag, lines))
 
 

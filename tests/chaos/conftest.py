@@ -1,0 +1,57 @@
+"""What all chaos tests share: a prepared data folder, the seed, and a place to print what was measured."""
+
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.server import Prepared, Server, prepare
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.chaos)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(tmp_path_factory.mktemp("prepared") / "data")
+
+
+@pytest.fixture
+def server(prepared: Prepared, tmp_path: Path) -> Iterator[Server]:
+    """A server that isn't started yet. Whatever happens, it leaves no tracebacks and no process behind."""
+    server = Server.copy(prepared, tmp_path / "data")
+    yield server
+    if server.process is not None and server.process.returncode is None:
+        os.kill(server.process.pid, 9)
+    assert server.complaints() == []
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """SHOPBELL_SEED, or one from the clock."""
+    return int(os.environ.get("SHOPBELL_SEED") or random.randrange(2**32))
+
+
+@pytest.fixture
+def dice(seed: int, request: pytest.FixtureRequest) -> random.Random:
+    """This test's own dice: the same for the same seed, whichever tests run with it."""
+    return random.Random(f"{seed} {request.node.name}")
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str], seed: int, request: pytest.FixtureRequest) -> Callable[[object], None]:
+    """Print what was measured, also when the test passes, with the seed to repeat it."""
+
+    def write(what: object) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{request.node.name}, seed {seed}: {what}\n")
+
+    return write

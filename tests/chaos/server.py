@@ -1,0 +1,156 @@
+"""The real server as a process of its own: prepared, started, killed, stopped, and its log looked through."""
+
+import asyncio
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+READY_SECONDS = 20.0
+POLL_SECONDS = 0.02  # the operating system tells nobody when a port begins to listen
+STOP_SECONDS = 15.0
+EMAILS = ("noa@demo.shop", "somchai@demo.shop")
+PASSWORD = "shopbell-demo"
+BOT = "Bell"
+GENEROUS = {  # the tests are about other limits than these
+    "SHOPBELL_RATE_CONTACT_MESSAGES": "100000/s",
+    "SHOPBELL_RATE_AGENT_MESSAGES": "100000/s",
+    "SHOPBELL_RATE_BOT_MESSAGES": "100000/s",
+    "SHOPBELL_RATE_CONTACT_FRAMES": "100000/s",
+    "SHOPBELL_RATE_STAFF_FRAMES": "100000/s",
+    "SHOPBELL_RATE_BOT_FRAMES": "100000/s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A migrated and seeded data folder, to be copied, and the API token of its bot."""
+
+    data: Path
+    bot_token: str
+
+
+def prepare(data: Path) -> Prepared:
+    """Make a data folder with the demo account in it; once per test run is enough."""
+    environment = _environment({"SHOPBELL_DATA": str(data)})
+    for command in (["migrate"], ["seed"]):
+        _run(command, environment)
+    return Prepared(data, _run(["token", "--bot", BOT], environment).strip())
+
+
+def _run(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _environment(settings: dict[str, str]) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SHOPBELL_")}
+    return inherited | settings
+
+
+@dataclass(slots=True)
+class Server:
+    """One data folder and port; `start` and `kill` it as often as you like."""
+
+    data: Path
+    bot_token: str
+    settings: dict[str, str] = field(default_factory=dict)
+    port: int = 0
+    command: list[str] = field(default_factory=lambda: ["-m", "gateway", "serve"])  # python's arguments
+    process: asyncio.subprocess.Process | None = None
+
+    @classmethod
+    def copy(cls, prepared: Prepared, data: Path, **settings: str) -> "Server":
+        shutil.copytree(prepared.data, data, dirs_exist_ok=True)
+        return cls(data, prepared.bot_token, settings, _free_port())
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> Path:
+        return self.data / "shopbell.db"
+
+    @property
+    def log(self) -> Path:
+        return self.data.with_suffix(".log")  # outside: the data folder may be full
+
+    async def start(self) -> None:
+        """Run it and wait until it is ready to be talked to."""
+        here = {"SHOPBELL_DATA": str(self.data), "SHOPBELL_PORT": str(self.port), "SHOPBELL_LOG": "plain"}
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *[sys.executable, *self.command],
+                cwd=ROOT,
+                env=_environment(GENEROUS | here | self.settings),
+                stdout=log,
+                stderr=log,
+            )
+        async with asyncio.timeout(READY_SECONDS):
+            while not await self._is_ready():
+                assert self.process.returncode is None, f"the server ended:\n{self.log.read_text()[-4000:]}"
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def kill(self) -> None:
+        """SIGKILL: no last word, no flush."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """SIGTERM, and wait for the drain; returns the exit status."""
+        return await self._end(signal.SIGTERM)
+
+    def limit_files(self, size: int | None) -> None:
+        """From now on no file may grow beyond this (None: again without limit); Python ignores the signal for it."""
+        assert self.process is not None
+        resource.prlimit(
+            self.process.pid, resource.RLIMIT_FSIZE, (size or resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        )
+
+    async def close(self) -> None:
+        """End it whatever it is doing."""
+        if self.process is not None and self.process.returncode is None:
+            await self.kill()
+
+    def complaints(self) -> list[str]:
+        """Tracebacks and errors in the log: lines that no fault from outside may cause."""
+        return [line for line in self.log.read_text().splitlines() if "Traceback" in line or " ERROR " in line]
+
+    async def _end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        async with asyncio.timeout(STOP_SECONDS):
+            return await self.process.wait()
+
+    async def _is_ready(self) -> bool:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        try:
+            writer.write(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            return b" 200 " in await reader.readline()
+        except OSError:
+            return False
+        finally:
+            writer.transport.abort()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
