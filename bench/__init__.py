@@ -1,0 +1,1 @@
+"""Speed and size of the served product, measured from outside: `python -m bench`."""
