@@ -93,6 +93,8 @@ class SqliteStore:
             await self._begin_immediate()
             return SqliteTransaction(self, {name: head for name in accounts if (head := self._head(name))})
         except BaseException as error:
+            with suppress(sqlite3.Error):  # what was begun must not stay open: nothing could begin after it
+                self._writer.execute("ROLLBACK")
             self._release()
             if isinstance(error, sqlite3.Error):
                 raise Unavailable(f"the database can't be written: {error}") from error
