@@ -1,0 +1,214 @@
+"""A little shop on a real SQLite store, with a second shop beside it that must never matter."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import httpx
+from argon2 import PasswordHasher
+
+from chat.directory import Agent, Bot, Directory, Door
+from chat.model import Actor, Conversation, Entry, Team, author_of, encode
+from chat.passwords import Passwords
+from chat.reading import Reading
+from chat.sessions import Sessions
+from chat.store import Head, Move, Written
+from chat.store.migrate import migrate
+from chat.store.sqlite import SqliteStore
+from gateway import http, pages
+from gateway.api import conversations, health, login, me, session, staff, token
+from gateway.api.asker import Askers
+from gateway.auth import Doorkeeper, Tokens
+from gateway.metrics import Metrics, new_metrics
+from gateway.origins import Origin, Origins
+
+OWN = Origin("http", "shop.test", 80)
+SECRET = b"a secret that only tests may know, of some length"
+PASSWORD = "correct horse"
+CONTACT_LIFE = 1000
+AGENT_LIFE = 500
+TOKEN_LIFE = 60
+
+
+class MovableClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.moment = 1_795_287_000_000
+
+    def now(self) -> int:
+        return self.moment
+
+    def ticks(self) -> float:
+        return self.moment / 1000
+
+    def move(self, seconds: float) -> None:
+        self.moment += round(seconds * 1000)
+
+
+@dataclass
+class Account:
+    """One account with one of each."""
+
+    id: str
+    door: Door
+    agent: Agent
+    team: Team
+    bot: Bot
+    bot_token: str
+
+
+@dataclass
+class Shop:
+    """Everything that the cold path is made of. `mine` is the account that tests are about."""
+
+    store: SqliteStore
+    clock: MovableClock
+    directory: Directory
+    sessions: Sessions
+    passwords: Passwords
+    tokens: Tokens
+    doorkeeper: Doorkeeper
+    mine: Account
+    other: Account
+    built: pages.Built
+    metrics: Metrics = field(default_factory=new_metrics)
+    is_draining: bool = False
+    is_store_away: bool = False
+
+    @property
+    def client(self) -> httpx.AsyncClient:
+        """A browser or program without any cookie yet."""
+        transport = httpx.ASGITransport(self._app(), raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=str(OWN))
+
+    async def agents_client(self, agent: Agent | None = None) -> httpx.AsyncClient:
+        """The browser of an agent who is logged in."""
+        client = self.client
+        secret, _ = await self.sessions.open_for_agent(agent or self.mine.agent)
+        client.cookies.set("shopbell", secret)
+        return client
+
+    async def contact(self, account: Account | None = None) -> tuple[dict[str, str], Actor]:
+        """The headers by which a new contact is known, and the contact."""
+        secret, found = await self.sessions.open_for_contact((account or self.mine).door)
+        return {"authorization": f"Bearer {secret}"}, found.actor
+
+    async def conversation(self, account: Account, contact: str, texts: int = 1, **state: Any) -> Conversation:
+        """A conversation with some messages of the contact's and one note, written straight into the store."""
+        transaction = await self.store.begin([account.id])
+        head = transaction.heads[account.id]
+        cursor, at = head.cursor + 1, self.clock.now()
+        entries = [
+            Entry(an_entry_id(cursor, n), n, n, "message", author_of(contact), at, f"text {n}")
+            for n in range(1, texts + 1)
+        ]
+        note = Entry(
+            an_entry_id(cursor, texts + 1),
+            texts + 1,
+            texts + 1,
+            "note",
+            author_of(account.agent.id),
+            at,
+            "for staff only",
+            audience="staff",
+        )
+        made = Conversation(
+            id=f"cnv_{cursor:024x}",
+            inbox=account.door.id,
+            contact=contact,
+            created_at=at,
+            messages=texts,
+            seq=texts + 1,
+            cursor=cursor,
+            **{"waiting_since": at, **state},
+        )
+        move = Move(account.id, None, made, [Written(entry, cursor) for entry in (*entries, note)], encode(made))
+        await transaction.write([move], {account.id: Head(cursor, at)})
+        await transaction.commit()
+        return made
+
+    def _app(self) -> Any:
+        origins = Origins([OWN])
+        askers = Askers(self.sessions, self.directory)
+        return http.application(
+            [
+                *session.routes(self.directory, self.sessions, self.tokens, origins),
+                *login.routes(
+                    self.directory, self.sessions, self.passwords, askers, origins, life=AGENT_LIFE, is_https=False
+                ),
+                *me.routes(self.directory, askers),
+                *token.routes(askers, self.tokens, origins),
+                *staff.routes(self.directory, askers),
+                *conversations.routes(Reading(self.store), self.directory, askers),
+                *health.routes(lambda: self.is_draining, self._probe, self.metrics.render),
+                *pages.routes(self.directory, [OWN], self.built),
+            ],
+            self.metrics,
+        )
+
+    async def _probe(self) -> None:
+        if self.is_store_away:
+            await asyncio.sleep(60)
+
+
+def an_entry_id(cursor: int, number: int) -> str:
+    return f"01930000-0000-7000-8000-{cursor:06x}{number:06x}"
+
+
+@asynccontextmanager
+async def a_shop(folder: Path) -> AsyncIterator[Shop]:
+    """A shop in this folder, open until the block ends."""
+    path = folder / "shop.db"
+    migrate(f"sqlite:///{path}")
+    store = SqliteStore.open(path)
+    clock = MovableClock()
+    directory = Directory(store, clock)
+    sessions = Sessions(store, clock, contact_life=CONTACT_LIFE, agent_life=AGENT_LIFE)
+    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    tokens = Tokens(SECRET, clock, TOKEN_LIFE)
+    doorkeeper = Doorkeeper(tokens, sessions, directory)
+    mine = await an_account(directory, passwords, "mine")
+    other = await an_account(directory, passwords, "other")
+    built = pages.Built(folder / "static")
+    try:
+        yield Shop(store, clock, directory, sessions, passwords, tokens, doorkeeper, mine, other, built)
+    finally:
+        await doorkeeper.close()
+        await store.close()
+
+
+async def an_account(directory: Directory, passwords: Passwords, name: str) -> Account:
+    account = await directory.add_account(name)
+    door = await directory.add_inbox(account.id, f"{name} inbox", public_key=name, origins=[f"https://{name}.example"])
+    agent = await directory.add_agent(
+        account.id, email=f"agent@{name}.example", name="Noa", role="admin", password=await passwords.hash(PASSWORD)
+    )
+    team = await directory.add_team(account.id, f"{name} team")
+    bot = await directory.add_bot(account.id, f"{name} bot")
+    return Account(account.id, door, agent, team, bot, await directory.add_api_token((account.id, bot.id)))
+
+
+def in_a_shop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Run an async test with a fresh shop as its first argument; further ones come from pytest."""
+    parameters = list(inspect.signature(test).parameters.values())
+
+    @wraps(test)
+    def run(tmp_path: Path, **arguments: Any) -> None:
+        async def play() -> None:
+            async with a_shop(tmp_path) as shop:
+                await test(shop, **arguments)
+
+        asyncio.run(play())
+
+    folder = inspect.Parameter("tmp_path", inspect.Parameter.KEYWORD_ONLY)
+    own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters[1:]]
+    run.__signature__ = inspect.Signature([folder, *own])  # type: ignore[attr-defined]  # pytest reads it
+    return run
