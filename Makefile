@@ -110,9 +110,9 @@ $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	@touch $@
 
 $(NODE_MODULES): package-lock.json
-	npm ci
+	npm ci --loglevel=error
 	@touch $@
 
 $(FRONT_END): $(NODE_MODULES) $(FRONT_END_SOURCES)
-	npm run build
+	npm run --silent build
 	@touch $@
