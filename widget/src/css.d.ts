@@ -1,2 +1,5 @@
-/** esbuild gathers the imported style sheets into one file per program. */
-declare module "*.css";
+/** esbuild gathers imported style sheets into one file per program; the loader gets its own as text. */
+declare module "*.css" {
+  const text: string;
+  export default text;
+}

@@ -1,0 +1,40 @@
+/** The whole panel: header, banner, and either a conversation or the list of them. */
+
+import { useEffect, useState } from "preact/hooks";
+import type { Drafts } from "../drafts.ts";
+import type { Shopper } from "../shopper.ts";
+import { Banner } from "./banner.tsx";
+import { ConversationScreen } from "./conversation.tsx";
+import { Header } from "./header.tsx";
+import { List } from "./list.tsx";
+import "./base.css";
+import "./panel.css";
+
+interface Props {
+  readonly shopper: Shopper;
+  readonly name: string;
+  readonly drafts: Drafts;
+}
+
+export function Panel({ shopper, name, drafts }: Props) {
+  const [view, setView] = useState(shopper.view);
+  useEffect(() => shopper.on(() => setView(shopper.view)), [shopper]);
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent): void => {
+      if (event.key === "Escape" && !event.isComposing) shopper.leave();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, [shopper]);
+  return (
+    <main class="panel">
+      <Header shopper={shopper} view={view} name={name} />
+      <Banner status={view.status} reason={view.reason} isOpen={view.isOpen} again={() => shopper.again()} />
+      {view.screen === "list" ? (
+        <List shopper={shopper} view={view} />
+      ) : (
+        <ConversationScreen shopper={shopper} view={view} name={name} drafts={drafts} key={view.place} />
+      )}
+    </main>
+  );
+}

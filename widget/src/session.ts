@@ -1,0 +1,86 @@
+/** Who this shopper is, for this inbox: the secret in storage, shared by all tabs, and the short-lived socket tokens. */
+
+import { SessionEnded } from "./wire/refused.ts";
+import type { Keep } from "./wire/storage.ts";
+
+const TIMEOUT_MS = 10_000;
+const MARGIN_MS = 30_000; // a token about to expire isn't worth a handshake
+
+interface Answer {
+  readonly session: string;
+  readonly token: string;
+  readonly expires_in: number;
+  readonly inbox: { readonly id: string; readonly name: string };
+  readonly contact: { readonly id: string };
+}
+
+export class Session {
+  private answer: Answer | undefined;
+  private goodUntil = 0;
+
+  constructor(
+    private readonly inbox: string, // its public key
+    private readonly keep: Keep,
+  ) {}
+
+  /** This browser has written here before. */
+  get isKnown(): boolean {
+    return this.keep.get(this.key) !== null;
+  }
+
+  get secret(): string | null {
+    return this.keep.get(this.key);
+  }
+
+  /** Who we are and where we write; asks the server the first time. */
+  async begin(): Promise<Answer> {
+    return this.answer ?? (await this.renew());
+  }
+
+  /** A socket token of this same contact. Another contact means that the session ended meanwhile. */
+  async token(fresh: boolean): Promise<string> {
+    const before = this.answer;
+    if (before && !fresh && Date.now() < this.goodUntil) return before.token;
+    const answer = await this.renew();
+    if (before && answer.contact.id !== before.contact.id) throw new SessionEnded("actor_changed");
+    return answer.token;
+  }
+
+  /** One tab at a time, so that two tabs that open together become one contact, not two. */
+  private async renew(): Promise<Answer> {
+    const ask = (): Promise<Answer> => this.post();
+    return "locks" in navigator ? await navigator.locks.request(this.key, ask) : await ask();
+  }
+
+  private async post(): Promise<Answer> {
+    const { inbox, secret } = this;
+    const giveUp = new AbortController();
+    const timer = setTimeout(() => giveUp.abort(), TIMEOUT_MS);
+    try {
+      const response = await fetch("/v1/session", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ inbox, ...(secret !== null && { session: secret }) }),
+        signal: giveUp.signal,
+      });
+      if (!response.ok) throw refusal(response.status);
+      const answer = (await response.json()) as Answer;
+      this.keep.set(this.key, answer.session);
+      this.answer = answer;
+      this.goodUntil = Date.now() + answer.expires_in * 1000 - MARGIN_MS;
+      return answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private get key(): string {
+    return `shopbell.session.${this.inbox}`;
+  }
+}
+
+/** Too many requests or a server in trouble pass; "no such inbox" and "not from here" stay. */
+function refusal(status: number): Error {
+  const stays = status >= 400 && status < 500 && status !== 408 && status !== 429;
+  return stays ? new SessionEnded(`${status}`) : new Error(`/v1/session answered ${status}`);
+}
