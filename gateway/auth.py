@@ -75,7 +75,9 @@ class Tokens:
             claims = self._decoder.decode(token, self._secret, algorithms=[ALGORITHM], audience=AUDIENCE)
         except (jwt.InvalidTokenError, ValueError) as error:
             raise Unauthorized from error
-        if not isinstance(claims["exp"], int) or claims["exp"] + LEEWAY_SECONDS < self._clock.now() / 1000:
+        if not isinstance(claims["ses"], str) or not isinstance(claims["exp"], int):
+            raise Unauthorized
+        if claims["exp"] + LEEWAY_SECONDS < self._clock.now() / 1000:
             raise Unauthorized
         return claims
 

@@ -28,7 +28,7 @@ class Batched(Generic[V]):
         return await answer
 
     async def close(self) -> None:
-        """Nobody is answered any more."""
+        """Whoever still waits is cancelled."""
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait([self._worker])
@@ -39,9 +39,7 @@ class Batched(Generic[V]):
                 await self._answer(self._taken())
         finally:
             self._worker = None
-            for answer in (answer for answers in self._waiting.values() for answer in answers):
-                answer.cancel()
-            self._waiting.clear()
+            _cancel(self._waiting)
 
     def _taken(self) -> dict[str, list[asyncio.Future[V | None]]]:
         return {key: self._waiting.pop(key) for key in list(self._waiting)[:AT_MOST]}
@@ -51,6 +49,9 @@ class Batched(Generic[V]):
         failed: Exception | None = None
         try:
             found = await self._look_up(list(taken))
+        except asyncio.CancelledError:
+            _cancel(taken)
+            raise
         except Exception as error:  # those who wait hear of it; the worker goes on for the others
             failed = error
         for key, answers in taken.items():
@@ -61,3 +62,10 @@ class Batched(Generic[V]):
                     answer.set_exception(failed)
                 else:
                     answer.set_result(found.get(key))
+
+
+def _cancel(waiting: dict[str, list[asyncio.Future[V | None]]]) -> None:
+    for answers in waiting.values():
+        for answer in answers:
+            answer.cancel()
+    waiting.clear()

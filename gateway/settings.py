@@ -80,7 +80,7 @@ def folder(text: str) -> Path:
 
 def whole(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,12}", text) or not least <= int(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
             raise ValueError(f"a whole number from {least} to {most}")
         return int(text)
 
@@ -89,7 +89,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 def number(least: float, most: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
-        if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text) or not least <= float(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text) or not least <= float(text) <= most:
             raise ValueError(f"a number from {least:g} to {most:g}")
         return float(text)
 
@@ -107,7 +107,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 def rate(text: str) -> Rate:
     """`10/s burst 40`, `120/60s`: what may come at once is the burst, else the count itself."""
-    match = re.fullmatch(r"(\d{1,9})/(\d{1,5})?s(?: burst (\d{1,9}))?", text.strip())
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,5})?s(?: burst ([0-9]{1,9}))?", text.strip())
     if not match or int(match[1]) == 0 or match[2] == "0" or match[3] == "0":
         raise ValueError("a rate such as 10/s, 120/60s or 1/s burst 10")
     return Rate(int(match[1]) / int(match[2] or 1), int(match[3] or match[1]))
@@ -164,7 +164,7 @@ class Settings:
     bus: str = setting("memory:", one_of("memory:"), "How nodes tell each other that something happened.")
     presence: str = setting("memory:", one_of("memory:"), "Where it is kept who is here.")
     host: str = setting("", str, "Address to listen on. Empty: 127.0.0.1, or 0.0.0.0 where the host sets `PORT`.")
-    port: int = setting("8000", whole(0, 65535), "Port to listen on.")
+    port: int = setting("8000", whole(1, 65535), "Port to listen on.")
     public_url: tuple[Origin, ...] = setting(
         "http://127.0.0.1:{port}, http://localhost:{port}",
         origins,

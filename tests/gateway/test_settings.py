@@ -1,0 +1,142 @@
+"""Settings: one table, defaults that hold together, every problem at once, secrets that never print."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from gateway import settings
+from gateway.limits import Rate
+from gateway.origins import Origin
+from gateway.settings import TABLE, BadSettings, Settings, read
+
+
+def problems(**environment: str) -> list[str]:
+    with pytest.raises(BadSettings) as bad:
+        read(environment)
+    return bad.value.problems
+
+
+def test_the_defaults_are_the_embedded_server_on_this_machine() -> None:
+    found = read({})
+
+    assert found.store == "sqlite:///./var/shopbell.db"
+    assert found.store_path == Path("./var/shopbell.db")
+    assert (found.host, found.port) == ("127.0.0.1", 8000)
+    assert found.public_url == (Origin("http", "127.0.0.1", 8000), Origin("http", "localhost", 8000))
+    assert found.secret is None
+    assert not found.is_https
+
+
+def test_every_field_is_a_line_of_the_table() -> None:
+    assert [line.name for line in TABLE] == [each.name for each in fields(Settings)]
+    assert all(line.help.endswith((".", ")")) for line in TABLE)
+
+
+@pytest.mark.parametrize("line", TABLE, ids=lambda line: line.name)
+def test_every_setting_can_be_given_as_its_default_is_written(line: settings.Setting) -> None:
+    given = {} if not line.default else {line.variable: line.default}
+
+    assert read(given) == read({})
+
+
+def test_defaults_follow_the_settings_that_they_are_made_of() -> None:
+    found = read({"SHOPBELL_DATA": "/srv/bell", "SHOPBELL_PORT": "9000"})
+
+    assert found.store_path == Path("/srv/bell/shopbell.db")
+    assert [str(origin) for origin in found.public_url] == ["http://127.0.0.1:9000", "http://localhost:9000"]
+
+
+def test_a_procfile_host_sets_port_and_database_and_is_listened_to_from_outside() -> None:
+    found = read({"PORT": "5000", "DATABASE_URL": "sqlite:////data/bell.db"})
+
+    assert (found.host, found.port, found.store_path) == ("0.0.0.0", 5000, Path("/data/bell.db"))
+
+
+def test_our_own_names_go_before_the_platforms() -> None:
+    found = read({"PORT": "5000", "SHOPBELL_PORT": "6000", "SHOPBELL_HOST": "127.0.0.1"})
+
+    assert (found.host, found.port) == ("127.0.0.1", 6000)
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert read({"SHOPBELL_PORT": " ", "SHOPBELL_SECRET": ""}) == read({})
+
+
+def test_all_problems_are_told_at_once_one_line_each() -> None:
+    told = problems(
+        SHOPBELL_PORT="eighty",
+        SHOPBELL_LOG="xml",
+        SHOPBELL_RATE_BOT_MESSAGES="fast",
+        SHOPBELL_PUBLIC_URL="shop.example",
+        SHOPBELL_TRUSTED_PROXIES="10.0.0.0/99",
+        DATABASE_URL="mysql://somewhere",
+        SHOPBELL_PING_SECONDS="5",
+    )
+
+    assert [line.split()[0] for line in told] == [
+        "DATABASE_URL",
+        "SHOPBELL_PORT",
+        "SHOPBELL_PUBLIC_URL",
+        "SHOPBELL_TRUSTED_PROXIES",
+        "SHOPBELL_LOG",
+        "SHOPBELL_RATE_BOT_MESSAGES",
+        "SHOPBELL_PONG_SECONDS",
+    ]
+    assert all("\n" not in line and line.endswith(".") for line in told)
+
+
+def test_a_bad_port_is_one_problem_and_not_also_a_bad_address() -> None:
+    assert len(problems(SHOPBELL_PORT="x")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1/s burst 10", Rate(1, 10)),
+        ("50/s", Rate(50, 50)),
+        ("120/60s", Rate(2, 120)),
+        ("1200/60s burst 5", Rate(20, 5)),
+    ],
+)
+def test_a_rate_is_read(text: str, expected: Rate) -> None:
+    assert read({"SHOPBELL_RATE_BOT_MESSAGES": text}).rate_bot_messages == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["0/s", "1/0s", "1/s burst 0", "1", "1/m", "-1/s", "1/s burst", "1/s burst 5 "[:-1] + "x"]
+)
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    assert len(problems(SHOPBELL_RATE_BOT_MESSAGES=text)) == 1
+
+
+@pytest.mark.parametrize("text", ["-1", "65536", "1e3", "8000.0", "٣", "9" * 30])
+def test_what_is_no_port_is_refused(text: str) -> None:
+    assert len(problems(SHOPBELL_PORT=text)) == 1
+
+
+def test_a_secret_never_prints() -> None:
+    found = read({"SHOPBELL_SECRET": "x" * 40})
+
+    assert found.secret is not None
+    assert found.secret.reveal() == b"x" * 40
+    assert "xxx" not in f"{found} {found.secret}"
+
+
+def test_what_may_be_secret_is_not_in_its_problem() -> None:
+    told = problems(SHOPBELL_SECRET="too-short", DATABASE_URL="postgres://bell:hunter2@db/bell")
+
+    assert len(told) == 2
+    assert "too-short" not in "".join(told)
+    assert "hunter2" not in "".join(told)
+
+
+def test_https_everywhere_makes_secure_cookies() -> None:
+    assert read({"SHOPBELL_PUBLIC_URL": "https://chat.example"}).is_https
+    assert not read({"SHOPBELL_PUBLIC_URL": "https://chat.example, http://localhost:8000"}).is_https
+
+
+def test_a_slip_of_the_pen_is_pointed_out() -> None:
+    told = list(settings.unknown({"SHOPBELL_PROT": "1", "SHOPBELL_SEED": "4", "PATH": "", "SHOPBELL_PORT": "8000"}))
+
+    assert told == ["SHOPBELL_PROT is no setting; SHOPBELL_PORT is one."]
