@@ -42,6 +42,8 @@ export class Reader {
     if (readUpTo === undefined) this.desk.update((desk) => ({ ...desk, readUpTo: isUnread ? read : null }));
     if (!this.isVisible || !this.isAtEnd || !isLive) return;
     const last = known.entries.filter(({ author }) => author.kind === "contact").pop();
-    if (isUnread || (last && last.born > read)) this.read(state.id, state.seq);
+    // Up to the entry, not to the state: asked twice it is the same position, and nothing is sent.
+    if (last && last.seq > read) this.read(state.id, last.seq);
+    else if (isUnread) this.read(state.id, state.seq);
   }
 }
