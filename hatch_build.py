@@ -9,12 +9,13 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MANIFEST = Path("gateway/static/manifest.json")
+INSTALLED = Path("node_modules/.package-lock.json")  # npm writes it last
 SOURCE_FOLDERS = ("widget", "console")
 SOURCE_FILES = ("build.mjs", "package.json", "package-lock.json", "tsconfig.json")
 
 
 class FrontEnd(BuildHookInterface[Any]):
-    """Runs `npm ci && npm run build` when the built files are missing or older than their sources."""
+    """Runs npm when the built files are missing or older than their sources."""
 
     PLUGIN_NAME = "custom"
 
@@ -26,8 +27,15 @@ class FrontEnd(BuildHookInterface[Any]):
         npm = shutil.which("npm")
         if npm is None:
             raise RuntimeError("The front end must be built first, and npm isn't here. Install Node.js 20 or newer.")
-        for arguments in (["ci"], ["run", "build"]):
-            subprocess.run([npm, *arguments], cwd=root, check=True)
+        if not is_installed(root):
+            subprocess.run([npm, "ci"], cwd=root, check=True)
+        subprocess.run([npm, "run", "build"], cwd=root, check=True)
+
+
+def is_installed(root: Path) -> bool:
+    """Are the packages there that package-lock.json names? Another `npm ci` would pull them away under a build."""
+    installed = root / INSTALLED
+    return installed.exists() and installed.stat().st_mtime >= (root / "package-lock.json").stat().st_mtime
 
 
 def is_fresh(root: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hatch_build import MANIFEST, is_fresh
+from hatch_build import INSTALLED, MANIFEST, is_fresh, is_installed
 
 ROOT = Path(__file__).parent.parent
 
@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A project whose front end was built a minute after its last change."""
-    for name, moment in (("package.json", 0), ("widget/src/loader.ts", 0), (str(MANIFEST), 60)):
+    sources = {"package.json": 0, "package-lock.json": 0, "widget/src/loader.ts": 0}
+    for name, moment in (sources | {str(INSTALLED): 30, str(MANIFEST): 60}).items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -38,6 +39,16 @@ def test_a_missing_manifest_makes_it_old(tree: Path) -> None:
     (tree / MANIFEST).unlink()
 
     assert not is_fresh(tree)
+
+
+def test_packages_are_installed_again_only_for_a_newer_lock(tree: Path) -> None:
+    assert is_installed(tree)
+
+    os.utime(tree / "package-lock.json", (31, 31))
+    assert not is_installed(tree)
+
+    (tree / INSTALLED).unlink()
+    assert not is_installed(tree)
 
 
 def test_the_wheel_carries_the_front_end_the_migrations_and_every_room(tmp_path: Path) -> None:
