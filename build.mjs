@@ -16,6 +16,7 @@ const KIB = 1024;
 const BUDGETS = [
   { what: "loader", files: ["widget.js"], limit: 4 * KIB }, // every page of the storefront pays for it
   { what: "widget app", files: ["widget-app.js", "widget-app.css"], limit: 40 * KIB }, // on intent only
+  { what: "console", files: ["console.js"], limit: 60 * KIB },
 ];
 const shared = {
   bundle: true,
