@@ -92,11 +92,9 @@ class Ledger:
             batch = await self._gather.next()
             if not batch:
                 return
-            began = self._clock.ticks()
             self._is_performing = True
             await self._perform(batch)
             self._is_performing = False
-            self._gather.took(self._clock.ticks() - began, len(batch))
             await asyncio.sleep(0)  # let the sockets be read: that is the next batch
 
     def stop(self) -> None:
@@ -126,6 +124,7 @@ class Ledger:
 
     async def _transact(self, tickets: list[Ticket]) -> tuple[list[Answer], list[Commit]]:
         transaction = await self._store.begin({ticket.account for ticket in tickets})
+        began = self._clock.ticks()
         try:
             batch = Batch(
                 transaction.heads, await transaction.load(self._wanted(tickets)), self._clock.now(), self._tails
@@ -137,6 +136,8 @@ class Ledger:
         except BaseException:
             await transaction.rollback()
             raise
+        # Only what grows with the asks: a slow disk calls for large batches, not for small ones.
+        self._gather.took(self._clock.ticks() - began, len(tickets))
         if moves:
             await transaction.commit()
             self._remember(batch)
