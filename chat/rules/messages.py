@@ -156,9 +156,10 @@ def _answered(before: Conversation, text: str, turn: Turn) -> Conversation:
 
 
 def _consequences(cause: str, before: Conversation, after: Conversation, turn: Turn) -> tuple[Entry, ...]:
+    """In the order of their ids: they share one `born`, and so every reading shows them in one order."""
     lines: list[Entry] = []
-    if before.status == "resolved":
-        lines.append(activity(f"{cause}-reopened", "reopened", after.seq, turn))
     if before.assignee is None and after.assignee is not None:
         lines.append(activity(f"{cause}-claimed", "claimed", after.seq, turn))
+    if before.status == "resolved":
+        lines.append(activity(f"{cause}-reopened", "reopened", after.seq, turn))
     return tuple(lines)

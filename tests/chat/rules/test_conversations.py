@@ -1,0 +1,54 @@
+"""Resolving and reopening."""
+
+from __future__ import annotations
+
+import pytest
+
+from chat.model import Conversation
+from chat.rules.conversations import Reopen, Resolve, reopen, resolve
+from tests.builders import ECHO, NOA, SOMCHAI, a_conversation, a_held_conversation, a_turn, an_id
+
+
+@pytest.mark.parametrize("before", [a_conversation(), a_held_conversation()], ids=["queued", "open"])
+def test_after_resolving_nobody_waits(before: Conversation) -> None:
+    change = resolve(Resolve(id=an_id(2), conversation=before.id), a_turn(NOA, before))
+
+    assert change is not None
+    after = change.conversation
+    assert (after.status, after.waiting_since) == ("resolved", None)
+    assert (after.assignee, after.seq, after.cursor) == (before.assignee, 2, 2)
+    (entry,) = change.entries
+    assert (entry.id, entry.activity, entry.audience, entry.born) == (an_id(2), "resolved", "everyone", 2)
+
+
+def test_whoever_is_staff_may_resolve_what_another_has() -> None:
+    before = a_held_conversation(NOA)
+
+    assert resolve(Resolve(id=an_id(2), conversation=before.id), a_turn(SOMCHAI, before)) is not None
+
+
+def test_resolving_twice_changes_nothing() -> None:
+    before = a_conversation(status="resolved")
+
+    assert resolve(Resolve(id=an_id(2), conversation=before.id), a_turn(NOA, before)) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "status"),
+    [(a_held_conversation(ECHO, status="resolved"), "open"), (a_conversation(status="resolved"), "queued")],
+    ids=["in somebody's hands", "in nobody's"],
+)
+def test_a_reopened_conversation_is_open_with_whoever_had_it_or_queued(before: Conversation, status: str) -> None:
+    change = reopen(Reopen(id=an_id(2), conversation=before.id), a_turn(NOA, before))
+
+    assert change is not None
+    after = change.conversation
+    assert (after.status, after.assignee, after.handler) == (status, before.assignee, before.handler)
+    assert (after.seq, after.cursor) == (2, 2)
+    (entry,) = change.entries
+    assert (entry.id, entry.activity, entry.audience) == (an_id(2), "reopened", "everyone")
+
+
+@pytest.mark.parametrize("before", [a_conversation(), a_held_conversation()], ids=["queued", "open"])
+def test_reopening_what_is_not_resolved_changes_nothing(before: Conversation) -> None:
+    assert reopen(Reopen(id=an_id(2), conversation=before.id), a_turn(NOA, before)) is None

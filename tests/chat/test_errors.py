@@ -1,0 +1,50 @@
+"""Refusals: codes that clients may rely on, and which of them are worth another try."""
+
+from __future__ import annotations
+
+import pytest
+
+from chat.errors import REFUSALS, NotFound, RateLimited, Refused, Unavailable
+
+RETRY = {
+    "bad_request": False,
+    "too_large": False,
+    "unknown_type": False,
+    "forbidden": False,
+    "not_found": False,
+    "id_reused": False,
+    "taken": False,
+    "invalid_state": False,
+    "behind": True,
+    "rate_limited": True,
+    "busy": True,
+    "unavailable": True,
+    "internal": True,
+}
+
+
+def test_the_codes_and_whether_a_retry_makes_sense_are_those_of_the_wire() -> None:
+    assert {refusal.code: refusal.retry for refusal in REFUSALS} == RETRY
+
+
+def test_every_refusal_is_in_the_list() -> None:
+    assert set(Refused.__subclasses__()) == set(REFUSALS)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_every_refusal_has_a_sentence_for_people(refusal: type[Refused]) -> None:
+    sentence = str(refusal())
+
+    assert sentence[0].isupper()
+    assert sentence.endswith(".")
+
+
+def test_a_refusal_may_say_what_is_at_fault_and_when_to_try_again() -> None:
+    refused = NotFound("No such door.", field="inbox")
+
+    assert (str(refused), refused.field) == ("No such door.", "inbox")
+    assert RateLimited(after_ms=1200).after_ms == 1200
+
+
+def test_an_engine_that_is_away_is_no_refusal() -> None:
+    assert not issubclass(Unavailable, Refused)
