@@ -17,6 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from chat.clock import Clock, SystemClock
 from chat.directory import Directory
+from chat.gather import BatchLimits
 from chat.ledger import Ledger
 from chat.model import ActorKind
 from chat.passwords import Passwords
@@ -73,7 +74,8 @@ class Shopbell:
         self._bus = MemoryBus()
         self._presence = MemoryPresence(clock.ticks)
         self._relay = Relay(hub, self._bus, reading, dirty.flush, metrics)
-        self.ledger = Ledger(store, clock, self._relay.settle, batch_asks=settings.batch_asks)
+        limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
+        self.ledger = Ledger(store, clock, self._relay.settle, limits)
         self._relay.connect(self.ledger)
         self._roll = Roll(self._presence, hub, dirty.flush)
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)

@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.json import encode
 
 from chat.access import contact_entries, contact_view, contact_view_differs
-from chat.ledger import Commit
+from chat.batch import Commit
 from chat.model import Conversation, Entry
 from chat.store import Move
 from gateway import protocol

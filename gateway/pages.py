@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from chat.directory import Directory
+from chat.directory import Directory, Door
 from chat.errors import NotFound
 from gateway.origins import Origin, parse_origin
 
@@ -24,10 +24,8 @@ DEMO_INBOX = "demo"
 LOADER_SECONDS = 300  # storefronts keep the loader this long, so that a new version is everywhere in minutes
 IMMUTABLE = "public, max-age=31536000, immutable"
 
-# Which built program a page loads: its script and its style.
-PROGRAMS = {"frame.html": "widget-app", "console.html": "console", "demo.html": "storefront", "home.html": "home"}
-
 NOT_BUILT = "The front end isn't built yet. Run `make build`, then load this page again.\n"
+RUNNING = "Shopbell is running. Agents answer at /console/.\n"
 NO_DEMO = "There is no demo account here. `shopbell seed` makes one.\n"
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
@@ -61,7 +59,6 @@ class Built:
     def __init__(self, folder: Path = STATIC) -> None:
         self._folder = folder
         self._seen = 0
-        self._manifest: dict[str, str] = {}
         self._files: dict[str, Served] = {}
         self._templates: dict[str, str] = {}
 
@@ -76,12 +73,7 @@ class Built:
         text = self._templates.get(template)
         if text is None:
             return None
-        program = PROGRAMS[template]
-        known = {"script": self._url(f"{program}.js"), "style": self._url(f"{program}.css"), **values}
-        return _PLACEHOLDER.sub(lambda match: escape(known[match[1]]), text)
-
-    def _url(self, name: str) -> str:
-        return f"/static/{self._manifest[name]}" if name in self._manifest else ""
+        return _PLACEHOLDER.sub(lambda match: escape(values[match[1]]), text)
 
     def _refresh(self) -> None:
         try:
@@ -90,13 +82,13 @@ class Built:
             seen = 0
         if seen == self._seen:
             return
-        self._seen, self._manifest, self._files, self._templates = seen, {}, {}, {}
+        self._seen, self._files, self._templates = seen, {}, {}
         if seen:
             self._read()
 
     def _read(self) -> None:
-        self._manifest = orjson.loads((self._folder / "manifest.json").read_bytes())
-        hashed = set(self._manifest.values())
+        manifest = orjson.loads((self._folder / "manifest.json").read_bytes())
+        hashed = {file for name, file in manifest.items() if file != name}
         for path in self._folder.iterdir():
             if path.suffix == ".html":
                 self._templates[path.name] = path.read_text()
@@ -110,13 +102,16 @@ def routes(directory: Directory, own: Sequence[Origin], built: Built) -> list[Ba
     """`own`: the origins of the service itself, which may frame the widget as the inbox's origins may."""
 
     async def home(request: Request) -> Response:
-        return _page(built, "home.html", {"inbox": DEMO_INBOX}, own, framed_by=())
+        door = await directory.door(DEMO_INBOX)
+        if door is None:
+            return PlainTextResponse(RUNNING + NO_DEMO)
+        return _page(built, "home.html", _inbox(door), own, framed_by=())
 
     async def demo(request: Request) -> Response:
         door = await directory.door(DEMO_INBOX)
         if door is None:
             return PlainTextResponse(NO_DEMO, 404)
-        return _page(built, "demo.html", {"inbox": door.public_key, "inbox_name": door.name}, own, framed_by=())
+        return _page(built, "demo.html", _inbox(door), own, framed_by=())
 
     async def console(request: Request) -> Response:
         return _page(built, "console.html", {}, own, framed_by=())
@@ -128,13 +123,7 @@ def routes(directory: Directory, own: Sequence[Origin], built: Built) -> list[Ba
             raise NotFound
         theirs = [origin for text in door.origins if (origin := parse_origin(text))]
         framed_by = [str(origin) for origin in (*own, *theirs)]
-        values = {
-            "inbox": door.public_key,
-            "inbox_id": door.id,
-            "inbox_name": door.name,
-            "origins": " ".join(framed_by),
-        }
-        response = _page(built, "frame.html", values, own, framed_by=framed_by)
+        response = _page(built, "frame.html", _inbox(door), own, framed_by=framed_by)
         response.headers["cross-origin-resource-policy"] = "cross-origin"
         return response
 
@@ -182,6 +171,10 @@ def policy(own: Sequence[Origin], framed_by: Sequence[str]) -> str:
             "frame-ancestors " + (" ".join(("'self'", *framed_by)) if framed_by else "'none'"),
         )
     )
+
+
+def _inbox(door: Door) -> dict[str, str]:
+    return {"inbox": door.public_key, "inbox_name": door.name}
 
 
 def _page(

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from chat.batch import Done
 from chat.errors import Refused
-from chat.ledger import Done, Ticket
+from chat.gather import Ticket
 from chat.model import Ask
 from chat.rules.receipts import Delivered, Read
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from msgspec import DecodeError, Struct, ValidationError
 from msgspec.json import Decoder, encode
 
+from chat.batch import Done
 from chat.catalog import COMMANDS, SIGNALS
 from chat.errors import BadRequest, Refused, TooLarge, UnknownType
-from chat.ledger import Done
 from chat.model import Actor, Ask, Author, ContactView, Conversation, Entry, Ref, Seq, Signal
 
 PROTOCOL = 1

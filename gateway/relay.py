@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from chat.access import allow, contact_signal, enter
+from chat.batch import Answer, Commit
 from chat.catalog import CATALOG, Signalling
 from chat.errors import Refused, Unavailable
-from chat.ledger import Answer, Commit, Ledger, Ticket
+from chat.gather import Ticket
+from chat.ledger import Ledger
 from chat.model import Actor, Ask
 from chat.reading import Reading
 from chat.rules.receipts import Delivered, Read

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from chat.batch import Done
 from chat.catalog import CATALOG, SIGNAL_CATALOG, Command, Signalling
 from chat.errors import BadRequest, RateLimited, Refused, UnknownType
-from chat.ledger import Done
 from chat.model import Actor, Ask, Lasting
 from gateway import protocol
 from gateway.limits import Bucket, Rate

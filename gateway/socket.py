@@ -21,7 +21,7 @@ from websockets.server import ServerProtocol
 from chat.catalog import Command, Signalling
 from chat.clock import Clock
 from chat.errors import Refused
-from chat.ledger import Ticket
+from chat.gather import Ticket
 from chat.model import Actor, Ask
 from gateway import protocol
 from gateway.admission import Admission, Turned

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from chat.catalog import CATALOG
-from chat.ledger import Ticket
+from chat.gather import Ticket
 from chat.model import Actor, Ask, Conversation, Entry, Inbox, Person, Position, Team, Turn, author_of, encode
 from chat.store import Head, Move, Store, Written
 from chat.store.tables import accounts, agents, bots, contacts, inboxes, ledgers, teams
