@@ -1,0 +1,127 @@
+"""What a stretch of the ledger means to listeners: staff hears all of it, the contact only what concerns it."""
+
+import json
+from typing import Any
+
+from chat.batch import Commit
+from chat.model import Conversation, Entry, Position
+from gateway.bulletin import Bulletin, Item, of_commit, of_missed
+from tests.builders import (
+    DANA,
+    MINE,
+    NOA,
+    SOMCHAI,
+    a_conversation,
+    a_held_conversation,
+    a_message,
+    a_move,
+    a_note,
+    an_activity,
+)
+
+
+def the_item(after: Conversation, *entries: Entry, before: Conversation | None = None) -> Item:
+    """The only item of a commit that moved one conversation."""
+    (item,) = of_commit(Commit(MINE, 0, after.cursor, (a_move(after, *entries, before=before),))).items
+    return item
+
+
+def staff_hears(item: Item) -> Any:
+    return json.loads(item.for_staff)
+
+
+def the_contact_hears(item: Item) -> Any:
+    return None if item.for_contact is None else json.loads(item.for_contact)
+
+
+def test_a_bulletin_says_which_stretch_it_is_of() -> None:
+    bulletin = of_commit(Commit(MINE, 3, 5, (a_move(a_conversation(cursor=5)),)))
+
+    assert (bulletin.account, bulletin.since, bulletin.cursor) == (MINE, 3, 5)
+
+
+def test_a_first_message_is_heard_whole_by_both_sides() -> None:
+    item = the_item(a_conversation(cursor=7), a_message())
+
+    staff, contact = staff_hears(item), the_contact_hears(item)
+    assert staff["entries"] == contact["entries"]
+    assert (staff["cursor"], staff["state"]["preview"]) == (7, "Where is my parcel?")
+    assert "cursor" not in contact
+    assert {"contact", "assignee", "preview", "cursor", "messages"}.isdisjoint(contact["state"])
+
+
+def test_a_message_that_moves_nothing_else_brings_the_contact_no_state() -> None:
+    before = a_held_conversation(seq=2)
+    after = a_held_conversation(seq=3, cursor=3, people=before.people, positions=before.positions)
+
+    item = the_item(after, a_message(2, seq=3), before=before)
+
+    assert "state" in staff_hears(item)
+    assert "state" not in the_contact_hears(item)
+
+
+def test_a_note_is_nothing_to_the_contact() -> None:
+    before = a_held_conversation()
+    after = a_held_conversation(seq=2, cursor=2, people=before.people, positions=before.positions)
+
+    item = the_item(after, a_note(2, seq=2), before=before)
+
+    assert [entry["text"] for entry in staff_hears(item)["entries"]] == ["A secret of the staff"]
+    assert the_contact_hears(item) is None
+
+
+def test_of_a_note_and_a_message_the_contact_hears_the_message() -> None:
+    item = the_item(a_held_conversation(seq=3), a_note(2, seq=2), a_message(3, by=NOA, seq=3))
+
+    assert [entry["kind"] for entry in staff_hears(item)["entries"]] == ["note", "message"]
+    assert [entry["kind"] for entry in the_contact_hears(item)["entries"]] == ["message"]
+    assert b"secret" not in (item.for_contact or b"")
+
+
+def test_who_resolved_it_the_contact_isnt_told() -> None:
+    before = a_held_conversation()
+    after = a_held_conversation(status="resolved", seq=2, people=before.people)
+
+    item = the_item(after, an_activity("resolved", 2, by=SOMCHAI, seq=2), before=before)
+
+    assert the_contact_hears(item)["entries"][0]["author"] == {"kind": "agent"}
+    assert SOMCHAI.id.encode() not in (item.for_contact or b"")
+    assert staff_hears(item)["entries"][0]["author"]["id"] == SOMCHAI.id
+
+
+def test_what_staff_has_read_before_answering_is_nothing_to_the_contact() -> None:
+    before = a_conversation()
+    after = a_conversation(seq=2, people=before.people, positions={NOA.id: Position(1, 1, 1)})
+
+    assert the_contact_hears(the_item(after, before=before)) is None
+
+
+def test_what_the_answering_agent_has_read_the_contact_sees() -> None:
+    before = a_held_conversation()
+    after = a_held_conversation(seq=2, people=before.people, positions={NOA.id: Position(1, 1, 1)})
+
+    contact = the_contact_hears(the_item(after, before=before))
+
+    assert contact["entries"] == []
+    assert contact["state"]["positions"] == {NOA.id: {"read": 1, "delivered": 1}}  # how many it has seen isn't told
+
+
+def test_a_new_assignee_is_pointed_out() -> None:
+    held, moved = a_held_conversation(), a_held_conversation(SOMCHAI, seq=2)
+
+    assert the_item(moved, before=held).reassigned
+    assert the_item(a_conversation()).reassigned
+    assert not the_item(a_held_conversation(seq=2), before=held).reassigned
+
+
+def test_a_stretch_from_the_store_brings_whole_states() -> None:
+    conversation = a_held_conversation(seq=4, cursor=9)
+
+    bulletin: Bulletin = of_missed(MINE, 5, 9, [(conversation, [a_message(3, seq=3), a_note(4, seq=4)])])
+
+    (item,) = bulletin.items
+    assert (bulletin.since, bulletin.cursor) == (5, 9)
+    assert item.reassigned
+    assert staff_hears(item)["state"]["cursor"] == 9
+    assert the_contact_hears(item)["state"]["people"].keys() == {DANA.id, NOA.id}
+    assert [entry["kind"] for entry in the_contact_hears(item)["entries"]] == ["message"]

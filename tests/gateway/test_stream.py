@@ -1,0 +1,224 @@
+"""The stream: bulletins in any order go in, in cursor order they come out; a hole is read from the store, once."""
+
+import asyncio
+from collections.abc import Collection
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.errors import Unavailable
+from gateway import stream as stream_module
+from gateway.bulletin import Bulletin
+from gateway.stream import Stream, Streams
+
+ACCOUNT = "acc_mine"
+
+
+def a_bulletin(since: int, cursor: int, account: str = ACCOUNT) -> Bulletin:
+    return Bulletin(account, since, cursor, ())
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[Bulletin]:
+    """A ledger cut into commits, some of them twice, with healed stretches in between, shuffled."""
+    cuts = sorted(draw(st.sets(st.integers(1, 60), max_size=20)) | {0, 61})
+    commits = [a_bulletin(since, cursor) for since, cursor in pairwise(cuts)]
+    twice = draw(st.lists(st.sampled_from(commits)))
+    stretches = st.lists(st.lists(st.sampled_from(cuts), min_size=2, max_size=2, unique=True).map(sorted))
+    healed = [a_bulletin(since, cursor) for since, cursor in draw(stretches)]
+    return list(draw(st.permutations([*commits, *twice, *healed])))
+
+
+@given(arrivals())
+def test_any_order_of_bulletins_comes_out_in_cursor_order_without_a_gap(arrivals: list[Bulletin]) -> None:
+    stream, cursor = Stream(0), 0
+
+    for bulletin in arrivals:
+        for ready in stream.offer(bulletin):
+            assert ready.since <= cursor < ready.cursor
+            cursor = ready.cursor
+
+    assert cursor == stream.cursor == 61
+    assert not stream.has_hole
+
+
+@given(arrivals(), st.integers(0, 61))
+def test_what_was_before_the_start_is_not_heard(arrivals: list[Bulletin], start: int) -> None:
+    stream = Stream(start)
+
+    heard = [ready for bulletin in arrivals for ready in stream.offer(bulletin)]
+
+    assert all(ready.cursor > start for ready in heard)
+    assert stream.cursor == 61
+
+
+def test_nothing_goes_past_a_hole() -> None:
+    stream = Stream(10)
+
+    assert stream.offer(a_bulletin(11, 12)) == []
+    assert stream.has_hole
+    assert stream.offer(a_bulletin(12, 13)) == []
+    assert [ready.cursor for ready in stream.offer(a_bulletin(10, 11))] == [11, 12, 13]
+    assert not stream.has_hole
+
+
+def test_a_healed_stretch_makes_those_that_waited_in_it_needless() -> None:
+    stream = Stream(10)
+    stream.offer(a_bulletin(11, 12))
+    stream.offer(a_bulletin(13, 14))
+
+    assert [ready.cursor for ready in stream.offer(a_bulletin(10, 13))] == [13, 14]
+    assert not stream.has_hole
+
+
+def test_what_waits_behind_a_hole_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "WAITING", 5)
+    stream = Stream(0)
+
+    for since in range(1, 20):
+        stream.offer(a_bulletin(since, since + 1))
+
+    assert stream.offer(a_bulletin(0, 1))[-1].cursor == 6
+
+
+# --- all streams of a node -------------------------------------------------------------------------------------------
+
+
+class Node:
+    """Streams over a store that has only heads, and what they delivered."""
+
+    def __init__(self) -> None:
+        self.cursors: dict[str, int] = {}
+        self.delivered: list[tuple[str, int, int]] = []
+        self.reads: list[tuple[str, int]] = []
+        self.is_away = False
+        self.streams = Streams(self._deliver, self._missed, self._heads)
+
+    def _deliver(self, bulletin: Bulletin) -> None:
+        self.delivered.append((bulletin.account, bulletin.since, bulletin.cursor))
+
+    async def _missed(self, account: str, since: int) -> Bulletin:
+        self.reads.append((account, since))
+        if self.is_away:
+            raise Unavailable("on purpose")
+        return a_bulletin(since, self.cursors[account], account)
+
+    async def _heads(self, accounts: Collection[str]) -> dict[str, int]:
+        if self.is_away:
+            raise Unavailable("on purpose")
+        return {account: self.cursors[account] for account in accounts if account in self.cursors}
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Node:
+    monkeypatch.setattr(stream_module, "HOLE_SECONDS", 0.01)
+    monkeypatch.setattr(stream_module, "SWEEP_SECONDS", 0.01)
+    return Node()
+
+
+async def healed() -> None:
+    await asyncio.sleep(0.03)
+
+
+async def test_a_stream_begins_at_the_head(node: Node) -> None:
+    node.cursors[ACCOUNT] = 7
+    await node.streams.open(ACCOUNT)
+
+    node.streams.offer(a_bulletin(6, 7))
+    node.streams.offer(a_bulletin(7, 8))
+
+    assert node.delivered == [(ACCOUNT, 7, 8)]
+
+
+async def test_opening_again_does_not_begin_anew(node: Node) -> None:
+    node.cursors[ACCOUNT] = 7
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 9
+
+    await node.streams.open(ACCOUNT)
+    node.streams.offer(a_bulletin(7, 8))
+
+    assert node.delivered == [(ACCOUNT, 7, 8)]
+
+
+async def test_an_account_that_nobody_here_follows_is_nothing_to_us(node: Node) -> None:
+    node.streams.offer(a_bulletin(0, 1))
+
+    assert node.delivered == []
+    assert ACCOUNT not in node.streams
+
+
+async def test_a_hole_is_read_from_the_store_once_however_many_wait_behind_it(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    for since in range(1, 10):
+        node.streams.offer(a_bulletin(since, since + 1))
+    node.cursors[ACCOUNT] = 10
+
+    await healed()
+
+    assert node.reads == [(ACCOUNT, 0)]
+    assert node.delivered == [(ACCOUNT, 0, 10)]
+
+
+async def test_what_the_bus_brings_in_time_is_not_heard_again(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    node.streams.offer(a_bulletin(1, 2))
+    node.cursors[ACCOUNT] = 2
+
+    node.streams.offer(a_bulletin(0, 1))
+    await healed()
+
+    assert node.delivered == [(ACCOUNT, 0, 1), (ACCOUNT, 1, 2)]
+
+
+async def test_a_head_beyond_the_stream_is_a_hole(node: Node) -> None:
+    node.cursors[ACCOUNT] = 1
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 3
+
+    await node.streams.sweep()
+    await healed()
+
+    assert node.delivered == [(ACCOUNT, 1, 3)]
+
+
+async def test_a_store_that_is_away_is_tried_again(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 2
+    sweeping = asyncio.create_task(node.streams.run())
+    node.is_away = True
+    node.streams.offer(a_bulletin(1, 2))
+    await healed()
+    assert node.delivered == []
+
+    node.is_away = False
+    await healed()
+    await healed()
+
+    assert node.delivered == [(ACCOUNT, 0, 2)]
+    sweeping.cancel()
+    await asyncio.wait([sweeping])
+
+
+async def test_one_accounts_hole_holds_up_no_other(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    await node.streams.open("acc_other")
+    node.cursors |= {ACCOUNT: 2}
+
+    node.streams.offer(a_bulletin(1, 2))
+    node.streams.offer(a_bulletin(0, 1, "acc_other"))
+
+    assert node.delivered == [("acc_other", 0, 1)]
+    await healed()
+
+
+async def test_a_closed_stream_heals_nothing(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    node.streams.offer(a_bulletin(1, 2))
+
+    node.streams.close(ACCOUNT)
+    await healed()
+
+    assert (node.reads, node.delivered) == ([], [])
