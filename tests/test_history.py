@@ -50,9 +50,9 @@ def gets_ok(log: Log, ref: int, seq: int, **more: Any) -> None:
     hears(log, type="ok", ref=ref, conversation=CONVERSATION, seq=seq, **more)
 
 
-def connects(log: Log) -> None:
+def connects(log: Log, *held: str) -> None:
     log.connected()
-    log.said({"type": "hello"})
+    log.said({"type": "hello"} | ({"resume": {"watch": held}} if held else {}))
 
 
 def a_shopper() -> Log:
@@ -106,7 +106,7 @@ def test_a_sound_history_breaks_no_law() -> None:
 def test_a_resend_with_the_first_result_is_sound() -> None:
     shopper = a_shopper()
     shopper.disconnected(1006)
-    connects(shopper)
+    connects(shopper, CONVERSATION)
     hears_change(shopper, ROWS[3])
     hears(shopper, type="synced")
     asks(shopper, 2, "m1", "conversation.start")
@@ -162,7 +162,7 @@ def test_l3_a_hole_that_a_later_resume_heals_is_still_one() -> None:
     agent = an_agent(upto=2)
     hears_change(agent, ROWS[3])
     agent.disconnected(1006)
-    connects(agent)
+    connects(agent, CONVERSATION)
     hears_change(agent, ROWS[2], ROWS[3])
     hears(agent, type="synced")
 
@@ -172,7 +172,7 @@ def test_l3_a_hole_that_a_later_resume_heals_is_still_one() -> None:
 def test_l3_a_resume_that_brings_too_little() -> None:
     agent = an_agent(upto=2)
     agent.disconnected(1006)
-    connects(agent)
+    connects(agent, CONVERSATION)
     hears_change(agent, ROWS[3])
     hears(agent, type="synced")
 
@@ -189,6 +189,25 @@ def test_l3_changes_out_of_order_or_twice(order: tuple[int, ...]) -> None:
 
     assert laws(violations) == {"L3"}
     assert "went back" in violations[0]
+
+
+def test_what_a_hello_does_not_resume_must_come_as_a_snapshot() -> None:
+    agent = an_agent(upto=2)
+    agent.disconnected(1006)
+    connects(agent)
+    hears_change(agent, *ROWS[2:])
+    hears(agent, type="synced")
+
+    assert found(agent)[0] == "L3 agent heard seq 4 of cnv_1 without a snapshot before"
+
+
+def test_staff_need_not_hear_of_what_was_resolved_before_it_came() -> None:
+    agent = Log("agent", "agt_1", "agent")
+    connects(agent)
+    hears(agent, type="synced")
+
+    assert found(agent, store=stored([replace(KEPT, status="resolved")], ROWS)) == []
+    assert len(found(agent)) == len(ROWS)
 
 
 def test_l3_a_snapshot_with_a_hole() -> None:

@@ -29,8 +29,7 @@ def server(prepared: Prepared, tmp_path: Path) -> Iterator[Server]:
     """A server that isn't started yet. Whatever happens, it leaves no tracebacks and no process behind."""
     server = Server.copy(prepared, tmp_path / "data")
     yield server
-    if server.process is not None and server.process.returncode is None:
-        os.kill(server.process.pid, 9)
+    server.close()
     assert server.complaints() == []
 
 

@@ -71,7 +71,7 @@ class Server:
     settings: dict[str, str] = field(default_factory=dict)
     port: int = 0
     command: list[str] = field(default_factory=lambda: ["-m", "gateway", "serve"])  # python's arguments
-    process: asyncio.subprocess.Process | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     @classmethod
     def copy(cls, prepared: Prepared, data: Path, **settings: str) -> "Server":
@@ -92,19 +92,23 @@ class Server:
 
     async def start(self) -> None:
         """Run it and wait until it is ready to be talked to."""
+        self._run()
+        async with asyncio.timeout(READY_SECONDS):
+            while not await self._is_ready():
+                assert self.process is not None
+                assert self.process.poll() is None, f"the server ended:\n{self.log.read_text()[-4000:]}"
+                await asyncio.sleep(POLL_SECONDS)
+
+    def _run(self) -> None:
         here = {"SHOPBELL_DATA": str(self.data), "SHOPBELL_PORT": str(self.port), "SHOPBELL_LOG": "plain"}
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *[sys.executable, *self.command],
+            self.process = subprocess.Popen(
+                [sys.executable, *self.command],
                 cwd=ROOT,
                 env=_environment(GENEROUS | here | self.settings),
                 stdout=log,
                 stderr=log,
             )
-        async with asyncio.timeout(READY_SECONDS):
-            while not await self._is_ready():
-                assert self.process.returncode is None, f"the server ended:\n{self.log.read_text()[-4000:]}"
-                await asyncio.sleep(POLL_SECONDS)
 
     async def kill(self) -> None:
         """SIGKILL: no last word, no flush."""
@@ -121,10 +125,11 @@ class Server:
             self.process.pid, resource.RLIMIT_FSIZE, (size or resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         )
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End it whatever it is doing."""
-        if self.process is not None and self.process.returncode is None:
-            await self.kill()
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
 
     def complaints(self) -> list[str]:
         """Tracebacks and errors in the log: lines that no fault from outside may cause."""
@@ -133,8 +138,7 @@ class Server:
     async def _end(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        async with asyncio.timeout(STOP_SECONDS):
-            return await self.process.wait()
+        return await asyncio.to_thread(self.process.wait, STOP_SECONDS)
 
     async def _is_ready(self) -> bool:
         try:

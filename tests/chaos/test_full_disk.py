@@ -88,7 +88,7 @@ def test_a_file_system_that_is_full_is_survived(
         try:
             return await writing_through(server, dice, fill, ballast.unlink)
         finally:
-            await server.close()
+            server.close()
 
     verdict, refusals = asyncio.run(play())
 

@@ -37,6 +37,7 @@ class Event(NamedTuple):
     detail: str = ""  # the ask's type, the refusal's code, names of state fields that a contact must not see
     flag: bool = False  # an ok `again`, a refusal that may be retried, a snapshot with `more`, a hello with `resume`
     lines: tuple[Line, ...] = ()
+    names: tuple[str, ...] = ()  # the conversations that a hello resumes
 
 
 @dataclass(slots=True)
@@ -65,7 +66,9 @@ class Log:
 
     def said(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "hello":
-            self._add("said", detail="hello", flag="resume" in frame)
+            resume = frame.get("resume", {})
+            names = (*resume.get("watch", ()), *resume.get("conversations", ()))
+            self._add("said", detail="hello", flag=bool(resume), names=names)
         elif "ref" in frame:
             self._asks[frame["ref"]] = frame
             self._add("said", frame.get("conversation", ""), id=frame.get("id", ""), detail=frame["type"])
@@ -103,10 +106,11 @@ class Log:
         detail: str = "",
         flag: bool = False,
         lines: tuple[Line, ...] = (),
+        names: tuple[str, ...] = (),
     ) -> None:
         if self._is_stopped:
             return
-        self.events.append(Event(time.monotonic(), what, conversation, seq, id, detail, flag, lines))
+        self.events.append(Event(time.monotonic(), what, conversation, seq, id, detail, flag, lines, names))
 
 
 def _lines(entries: Sequence[Entry]) -> tuple[Line, ...]:

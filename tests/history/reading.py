@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.history.log import Event, Line, Log
-from tests.history.stored import Row, Stored
+from tests.history.stored import Kept, Row, Stored
 
 
 @dataclass(slots=True)
@@ -53,6 +53,9 @@ class Reading:
             self.views[event.conversation] = View({line.id: line for line in event.lines}, base, event.seq)
         elif event.what == "gone":
             self._drop(event.conversation)
+        elif event.what == "said" and event.detail == "hello":
+            for conversation in self.views.keys() - set(event.names):
+                self._drop(conversation)  # it isn't named, so nothing of it is promised
         elif event.what == "reset":
             for conversation in list(self.views):
                 self._drop(conversation)
@@ -130,13 +133,19 @@ class Reading:
         """L1: whoever takes part, or watches, has everything in the end."""
         log = self.log
         for kept in self.store.conversations.values():
-            mine = kept.contact if log.kind == "contact" else kept.assignee
-            if mine != log.actor and kept.id not in log.watching:
+            if not self._takes_part(kept):
                 continue
             view = self.views.get(kept.id, View({}, 0, 0))
             for row in self._visible(kept.id):
                 if row.born > view.base and row.seq > view.last:
                     self._says(f"L1 {log.name} never saw seq {row.seq} of {kept.id} ({row.id}, by {row.author})")
+
+    def _takes_part(self, kept: Kept) -> bool:
+        if self.log.kind == "contact":
+            return kept.contact == self.log.actor
+        # What was resolved before a socket came isn't brought to it.
+        is_mine = kept.assignee == self.log.actor and (kept.status != "resolved" or kept.id in self.views)
+        return is_mine or kept.id in self.log.watching
 
     def _watch_over(self, event: Event) -> None:
         """L4 and L6 for everything that arrives."""
