@@ -149,20 +149,31 @@ async def proxy_to(host: str, port: int) -> AsyncIterator[Proxy]:
 
 
 class Splitter:
-    """Cuts one direction's bytes into the HTTP head and whole WebSocket frames."""
+    """Cuts one direction's bytes into the HTTP head and whole WebSocket frames; plain HTTP it leaves as it came."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._is_upgraded = False
+        self._is_plain = False
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes | None]]:
         """Pieces to pass on as they are; of text frames the payload too."""
+        if self._is_plain:
+            yield data, None
+            return
         self._buffer += data
         while (end := self._piece_end()) is not None:
             piece = bytes(self._buffer[:end])
             del self._buffer[:end]
-            was_upgraded, self._is_upgraded = self._is_upgraded, True
-            yield piece, _payload(piece) if was_upgraded else None
+            if self._is_upgraded:
+                yield piece, _payload(piece)
+                continue
+            self._is_upgraded = b"upgrade: websocket" in piece.lower()
+            self._is_plain = not self._is_upgraded
+            if self._is_plain:  # a page, a token: nothing of it is a frame
+                yield piece + bytes(self._buffer), None
+                return
+            yield piece, None
 
     def _piece_end(self) -> int | None:
         if not self._is_upgraded:

@@ -140,7 +140,7 @@ def test_a_blackhole_takes_everything_and_says_nothing() -> None:
 
 
 def test_frames_are_whole_however_the_bytes_come() -> None:
-    stream = b"HTTP/1.1 101\r\n\r\n" + b"\x81\x0e" + b'{"type":"ping"}'[:14] + b"\x81\x00"
+    stream = b"HTTP/1.1 101\r\nUpgrade: websocket\r\n\r\n" + b"\x81\x0e" + b'{"type":"ping"}'[:14] + b"\x81\x00"
     for size in range(1, len(stream)):
         splitter = Splitter()
         pieces = [
@@ -149,3 +149,15 @@ def test_frames_are_whole_however_the_bytes_come() -> None:
 
         assert b"".join(piece for piece, _ in pieces) == stream
         assert [payload for _, payload in pieces] == [None, b'{"type":"ping"', b""]
+
+
+def test_plain_http_passes_as_it_came() -> None:
+    stream = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\x81\xff\xff" * 2
+    for size in range(1, len(stream) + 1):
+        splitter = Splitter()
+        pieces = [
+            piece for start in range(0, len(stream), size) for piece in splitter.feed(stream[start : start + size])
+        ]
+
+        assert b"".join(piece for piece, _ in pieces) == stream
+        assert {payload for _, payload in pieces} == {None}
