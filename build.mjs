@@ -2,7 +2,7 @@
  * `npm run build`: the two browser programs and their pages into gateway/static/, which the gateway serves.
  *
  * Built files carry a hash of their content in the name and may be cached for ever; only widget.js keeps its name, since
- * storefronts link to it. In the pages {{name.js}} and {{name.css}} become addresses; other {{words}} are the gateway's.
+ * storefronts link to it. In the pages {{name.js}}, .css and .svg become addresses; other {{words}} are the gateway's.
  */
 
 import { existsSync } from "node:fs";
@@ -27,6 +27,7 @@ const shared = {
   jsx: "automatic",
   jsxImportSource: "preact",
   legalComments: "none",
+  loader: { ".svg": "copy" },
   logLevel: "warning",
 };
 
@@ -46,6 +47,8 @@ const apps = [
   { in: "widget/storefront/storefront.ts", out: "storefront" },
   { in: "widget/storefront/home.css", out: "home" },
   { in: "console/src/main.tsx", out: "console" },
+  { in: "console/bell.svg", out: "bell" },
+  { in: "widget/storefront/leaf.svg", out: "leaf" },
 ].filter((entry) => existsSync(entry.in));
 const pages = [
   "widget/frame.html",
@@ -74,7 +77,7 @@ function linked(page, html) {
   return html
     .replaceAll("{{script}}", `{{${own}.js}}`)
     .replaceAll("{{style}}", `{{${own}.css}}`)
-    .replaceAll(/\{\{([\w-]+\.(?:js|css))\}\}/g, (_, name) => {
+    .replaceAll(/\{\{([\w-]+\.(?:js|css|svg))\}\}/g, (_, name) => {
       if (!manifest[name]) throw new Error(`${page} names ${name}, which was not built`);
       return `/static/${manifest[name]}`;
     });
