@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import httpx
 from argon2 import PasswordHasher
 
 from chat.directory import Agent, Bot, Directory, Door
-from chat.model import Actor, Conversation, Entry, Team, author_of, encode
+from chat.model import Actor, Author, Conversation, Entry, Team, author_of, encode
 from chat.passwords import Passwords
 from chat.reading import Reading
 from chat.sessions import Sessions
@@ -105,34 +106,25 @@ class Shop:
     async def conversation(self, account: Account, contact: str, texts: int = 1, **state: Any) -> Conversation:
         """A conversation with some messages of the contact's and one note, written straight into the store."""
         transaction = await self.store.begin([account.id])
-        head = transaction.heads[account.id]
-        cursor, at = head.cursor + 1, self.clock.now()
-        entries = [
-            Entry(an_entry_id(cursor, n), n, n, "message", author_of(contact), at, f"text {n}")
-            for n in range(1, texts + 1)
-        ]
-        note = Entry(
-            an_entry_id(cursor, texts + 1),
-            texts + 1,
-            texts + 1,
-            "note",
-            author_of(account.agent.id),
-            at,
-            "for staff only",
-            audience="staff",
-        )
+        head = Head(transaction.heads[account.id].cursor + 1, self.clock.now())
         made = Conversation(
-            id=f"cnv_{cursor:024x}",
+            id=f"cnv_{secrets.token_hex(12)}",
             inbox=account.door.id,
             contact=contact,
-            created_at=at,
+            created_at=head.at,
             messages=texts,
             seq=texts + 1,
-            cursor=cursor,
-            **{"waiting_since": at, **state},
+            cursor=head.cursor,
+            **{"waiting_since": head.at, **state},
         )
-        move = Move(account.id, None, made, [Written(entry, cursor) for entry in (*entries, note)], encode(made))
-        await transaction.write([move], {account.id: Head(cursor, at)})
+        entries = [an_entry(head, n, author_of(contact), f"text {n}") for n in range(1, texts + 1)]
+        entries.append(an_entry(head, texts + 1, author_of(account.agent.id), "for staff only", is_note=True))
+        written = [Written(entry, head.cursor) for entry in entries]
+        try:
+            await transaction.write([Move(account.id, None, made, written, encode(made))], {account.id: head})
+        except BaseException:
+            await transaction.rollback()
+            raise
         await transaction.commit()
         return made
 
@@ -160,8 +152,11 @@ class Shop:
             await asyncio.sleep(60)
 
 
-def an_entry_id(cursor: int, number: int) -> str:
-    return f"01930000-0000-7000-8000-{cursor:06x}{number:06x}"
+def an_entry(head: Head, born: int, author: Author, text: str, *, is_note: bool = False) -> Entry:
+    id_ = f"01930000-0000-7000-8000-{head.cursor:06x}{born:06x}"
+    if is_note:
+        return Entry(id_, born, born, "note", author, head.at, text, audience="staff")
+    return Entry(id_, born, born, "message", author, head.at, text)
 
 
 @cache
