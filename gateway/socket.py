@@ -142,7 +142,7 @@ class Socket(asyncio.Protocol):
         self._held: dict[str, list[tuple[int, bytes]]] | None = None
         self._hold_all = False
         self._notices: list[bytes] | None = None
-        self._fragments: list[bytes] | None = None
+        self._fragments: bytearray | None = None
         self._is_dirty = False
         self._is_waiting = False
         self._reading = True
@@ -225,6 +225,8 @@ class Socket(asyncio.Protocol):
     # --- the session's Peer --------------------------------------------------------------------------------------
 
     def send(self, payload: bytes) -> None:
+        if self._closing_at:  # a slow peer may take seconds to go, and the hub goes on
+            return
         self._outbox.put(payload)
         if not self._is_dirty:
             self._is_dirty = True
@@ -277,7 +279,7 @@ class Socket(asyncio.Protocol):
             return
         self._reading = True
         pending = self._pending
-        while pending and self._reading:
+        while pending and self._reading and not self._closing_at:
             self._session.receive(pending.popleft(), self._node.clock.ticks())
         if self._reading and not self._transport.is_closing():
             self._pending = None
@@ -445,10 +447,10 @@ class Socket(asyncio.Protocol):
     def _fragment(self, frame: Frame) -> None:
         """The core has checked order and total size."""
         if self._fragments is None:
-            self._fragments = []
-        self._fragments.append(bytes(frame.data))
+            self._fragments = bytearray()
+        self._fragments += frame.data
         if frame.fin:
-            whole, self._fragments = b"".join(self._fragments), None
+            whole, self._fragments = bytes(self._fragments), None
             self._text(whole)
 
     def _text(self, data: bytes) -> None:
@@ -483,10 +485,12 @@ class Socket(asyncio.Protocol):
             self.close(CloseCode.RESYNC_FAILED)
 
     def _give_up_waiting(self) -> None:
-        if self._core.state is State.OPEN:
-            self.close(CloseCode.HELLO_EXPECTED)
-        else:
+        if self._core.state is not State.OPEN:
             self._transport.abort()
+        elif self._session.state == "new":
+            self.close(CloseCode.HELLO_EXPECTED)
+        else:  # it said hello, and it is we who are slow: it may come back
+            self.close(CloseCode.OVERLOADED)
 
     def _no_longer_waiting(self) -> None:
         if self._is_waiting:
