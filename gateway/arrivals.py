@@ -108,6 +108,8 @@ class Arrivals:
         elif resume is None:
             self._metrics.resumes.labels("fresh").inc()
         await self._bring_up_to_date(socket, actor, resume)
+        if not socket.is_open:  # or it would be in the wheel and on the roll for ever
+            return
         socket.live(limits)
         if actor.is_staff:
             await self._roll.enter(socket)
