@@ -79,7 +79,6 @@ class Metrics:
     store_outages: Counter = counter("Times the store went away.")
     draining: Gauge = gauge("1 while this node lets go of its sockets.")
     http_answers: Counter = counter("HTTP answers, by resource and status.", "resource", "status")
-    logins: Counter = counter("Logins, by outcome: ok, refused.", "outcome")
 
     def render(self) -> bytes:
         """All of them as Prometheus reads them."""

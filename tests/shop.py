@@ -81,6 +81,7 @@ class Shop:
     mine: Account
     other: Account
     built: pages.Built
+    folder: Path
     metrics: Metrics = field(default_factory=new_metrics)
     is_draining: bool = False
     is_store_away: bool = False
@@ -184,7 +185,7 @@ async def a_shop(folder: Path) -> AsyncIterator[Shop]:
     other = await an_account(directory, passwords, "other")
     built = pages.Built(folder / "static")
     try:
-        yield Shop(store, clock, directory, sessions, passwords, tokens, doorkeeper, mine, other, built)
+        yield Shop(store, clock, directory, sessions, passwords, tokens, doorkeeper, mine, other, built, folder)
     finally:
         await doorkeeper.close()
         await store.close()

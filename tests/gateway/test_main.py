@@ -1,0 +1,164 @@
+"""The command line: does it, says it plainly, and says everything that is wrong at once."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chat.clock import SystemClock
+from chat.directory import Directory
+from chat.store.sqlite import SqliteStore
+from gateway.__main__ import FAILED, MISUSED, OK, main
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "var"
+    for name in ("PORT", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SHOPBELL_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def migrated(data: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    main(["migrate"])
+    capsys.readouterr()
+    return data
+
+
+def test_migrate_makes_the_database_and_says_when_there_is_nothing_to_do(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["migrate"]) == OK
+    assert "is now at this version's schema" in capsys.readouterr().out
+    assert (data / "shopbell.db").exists()
+
+    assert main(["migrate"]) == OK
+    assert "is up to date" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["seed"], ["token", "--bot", "Bell"], ["serve"]])
+def test_without_a_database_it_says_to_migrate(
+    data: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command) == FAILED
+    assert "shopbell migrate" in capsys.readouterr().err
+
+
+def test_seed_says_where_to_click_the_second_time_too(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert main(["seed"]) == OK
+        said = capsys.readouterr().out
+        assert "http://127.0.0.1:8000/demo/" in said
+        assert "http://127.0.0.1:8000/console/" in said
+        assert "noa@demo.shop / shopbell-demo (admin)" in said
+
+
+def test_token_prints_a_bots_token_and_nothing_else(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["seed"])
+    capsys.readouterr()
+
+    assert main(["token", "--bot", "Parrot"]) == OK
+
+    said = capsys.readouterr()
+    assert "Parrot is a new bot of Demo shop" in said.err
+    assert said.out.startswith("sbt_")
+    assert len(said.out.split()) == 1
+    assert asyncio.run(bot_of(migrated, said.out.strip())) == "Parrot"
+
+
+def test_a_bot_that_is_there_is_not_made_again(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["seed"])
+    capsys.readouterr()
+
+    assert main(["token", "--bot", "Bell"]) == OK
+    assert "new bot" not in capsys.readouterr().err
+
+
+def test_token_wants_an_account_to_be_there(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "--bot", "Bell"]) == FAILED
+    assert "shopbell seed" in capsys.readouterr().err
+
+
+def test_token_wants_to_know_which_account(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["seed"])
+    second = asyncio.run(a_second_account(migrated))
+    capsys.readouterr()
+
+    assert main(["token", "--bot", "Bell"]) == FAILED
+    assert second in capsys.readouterr().err
+    assert main(["token", "--bot", "Bell", "--account", second]) == OK
+
+
+@pytest.mark.parametrize("command", [["seed"], ["token", "--bot", "Bell"], ["serve"]])
+def test_while_a_server_has_the_database_it_says_so(
+    migrated: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def meanwhile() -> int:
+        store = SqliteStore.open(migrated / "shopbell.db")
+        try:
+            return await asyncio.to_thread(main, command)
+        finally:
+            await store.close()
+
+    assert asyncio.run(meanwhile()) == FAILED
+    said = capsys.readouterr().err
+    assert "If a server is running on the data folder" in said
+    assert "Traceback" not in said
+
+
+def test_bad_settings_are_told_all_at_once(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHOPBELL_PORT", "x")
+    monkeypatch.setenv("SHOPBELL_LOG", "y")
+
+    assert main(["serve"]) == MISUSED
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["SHOPBELL_PORT", "SHOPBELL_LOG"]
+
+
+def test_a_misspelled_setting_is_pointed_out_and_no_reason_to_stop(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHOPBELL_PROT", "9000")
+
+    assert main(["migrate"]) == OK
+    assert "SHOPBELL_PROT is no setting; SHOPBELL_PORT is one." in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_said_plainly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SHOPBELL_DATA", str(tmp_path / "file" / "var"))
+
+    assert main(["migrate"]) == FAILED
+    assert "can't be made" in capsys.readouterr().err
+
+
+def test_the_module_is_a_command_with_help_and_version() -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments], capture_output=True, text=True, check=False
+        )
+
+    assert run("--version").stdout.startswith("shopbell 0.")
+    assert {"serve", "migrate", "seed", "token"} <= set(run("--help").stdout.split())
+    assert run().returncode == MISUSED
+
+
+async def bot_of(data: Path, token: str) -> str | None:
+    store = SqliteStore.open(data / "shopbell.db")
+    bot = await Directory(store, SystemClock()).bot_by_token(token)
+    await store.close()
+    return bot.name if bot else None
+
+
+async def a_second_account(data: Path) -> str:
+    store = SqliteStore.open(data / "shopbell.db")
+    account = await Directory(store, SystemClock()).add_account("Second")
+    await store.close()
+    return account.id
