@@ -10,10 +10,10 @@ export interface Paint {
 /** Anything but #rrggbb is passed over, so that no text from a page ends up in a style. */
 export function paint(wanted: string | null | undefined): Paint {
   const colour = /^#[0-9a-f]{6}$/i.test(wanted ?? "") ? (wanted as string) : DEFAULT;
-  return { colour, ink: luminance(colour) > 0.18 ? "#111118" : "#ffffff" };
+  return { colour, ink: luminance(colour) > 0.179 ? "#000000" : "#ffffff" };
 }
 
-/** Relative luminance as WCAG defines it; at 0.18 white and black ink have about the same contrast. */
+/** Relative luminance as WCAG defines it; at 0.179 white and black ink have the same contrast, 4.58. */
 function luminance(colour: string): number {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
     const part = parseInt(colour.slice(at, at + 2), 16) / 255;

@@ -179,7 +179,7 @@ function merged(entries: readonly Entry[], others: readonly Entry[]): readonly E
     const known = byId.get(entry.id);
     if (!known || entry.seq > known.seq) byId.set(entry.id, entry);
   }
-  return [...byId.values()].sort((a, b) => a.born - b.born);
+  return [...byId.values()].sort((a, b) => a.born - b.born || (a.id < b.id ? -1 : 1)); // what one ask wrote is born together
 }
 
 /** Staff hears whole what it watches and what is assigned to it; of all else only heads come, so entries go stale. */

@@ -233,7 +233,7 @@ export class Shopper {
     for (const listener of this.listeners) listener();
   }
 
-  /** The loader hears about the badge; and a shopper without business here holds no socket behind a closed panel. */
+  /** The loader hears about the badge; and a shopper who never wrote holds no socket behind a closed panel. */
   private report(): void {
     const { held } = this.view;
     const all = [...held.byId.values()];
@@ -245,7 +245,8 @@ export class Shopper {
       this.told = JSON.stringify(message);
       this.tell(message);
     }
-    if (!this.isOpen && !active && this.client?.status === "live") this.client.stop();
+    const isStranger = all.length === 0 && held.pending.length === 0;
+    if (!this.isOpen && isStranger && this.client?.status === "live") this.client.stop();
   }
 }
 

@@ -12,7 +12,7 @@ import { isRtl } from "./options.ts";
 import type { Options } from "./options.ts";
 
 const READY_MS = 12_000; // by then the app answers, or we say that it doesn't
-const CROSS = "M6.7 5.3a1 1 0 0 0-1.4 1.4l5.3 5.3-5.3 5.3a1 1 0 1 0 1.4 1.4l5.3-5.3 5.3 5.3a1 1 0 0 0 1.4-1.4l-5.3-5.3 5.3-5.3a1 1 0 0 0-1.4-1.4l-5.3 5.3z";
+const CROSS = "M6 6l12 12M18 6 6 18";
 
 export function chat(options: Options): { open(): void; close(): void } {
   const { words } = options;

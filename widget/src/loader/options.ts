@@ -22,7 +22,7 @@ export function optionsOf(script: HTMLScriptElement): Options {
     atStart: position === "start" || position === (isRtl() ? "right" : "left"),
     colour,
     lang: language,
-    words: words(language),
+    words: words(language, navigator.language),
   };
 }
 

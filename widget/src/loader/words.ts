@@ -16,6 +16,8 @@ const all: Record<string, Words> = {
   tr: { open: "Sohbeti aç", close: "Sohbeti kapat", unread: "okunmamış", chat: "Sohbet", failed: "Sohbete şu anda ulaşılamıyor.", again: "Tekrar dene" },
 };
 
-export function words(lang: string): Words {
-  return all[lang.slice(0, 2).toLowerCase()] ?? (all.en as Words);
+/** In the first of these languages that we speak, else in English. */
+export function words(...wanted: readonly string[]): Words {
+  const known = wanted.map((lang) => all[lang.slice(0, 2).toLowerCase()]);
+  return known.find(Boolean) ?? (all.en as Words);
 }

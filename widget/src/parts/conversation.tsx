@@ -13,11 +13,10 @@ import "./conversation.css";
 interface Props {
   readonly shopper: Shopper;
   readonly view: View;
-  readonly name: string;
   readonly drafts: Drafts;
 }
 
-export function ConversationScreen({ shopper, view, name, drafts }: Props) {
+export function ConversationScreen({ shopper, view, drafts }: Props) {
   const { current, conversation, held, me } = view;
   const pending = held.pending.filter((one) => one.conversation === current);
   const made = rows(conversation, pending, me);
@@ -26,7 +25,7 @@ export function ConversationScreen({ shopper, view, name, drafts }: Props) {
   return (
     <>
       {made.length === 0 ? (
-        <Welcome name={name} isLoading={view.isLoading} />
+        <Welcome isLoading={view.isLoading} />
       ) : (
         <Timeline
           rows={made}
@@ -36,7 +35,7 @@ export function ConversationScreen({ shopper, view, name, drafts }: Props) {
           people={conversation?.state?.people ?? {}}
           shopper={shopper}
         >
-          <Typing typists={typists} people={conversation?.state?.people ?? {}} />
+          {!isClosed && <Typing typists={typists} people={conversation?.state?.people ?? {}} />}
           {isClosed && (
             <div class="closed">
               <p>{t("Anything else? Just write.")}</p>

@@ -29,7 +29,7 @@ export function Group({ group, people, shopper }: Props) {
   const name = person?.name ?? t("Support");
   const last = lines[lines.length - 1];
   return (
-    <div class={`group ${mine ? "group-mine" : "group-theirs"} ${status === "sending" ? "group-sending" : ""}`}>
+    <div class={`group ${mine ? "group-mine" : "group-theirs"}`}>
       {!mine && <Avatar id={author.id ?? ""} name={name} picture={person?.picture} isBot={author.kind === "bot"} />}
       <div class="group-lines">
         {!mine && (

@@ -41,7 +41,9 @@ function Item({ conversation, me, look }: { readonly conversation: Conversation;
           <bdi class="list-name">{person?.name ?? t("Support")}</bdi>
           <span class="list-at">{isToday ? time(at) : day(at)}</span>
         </span>
-        <span class="list-last" dir="auto">{last?.author.id === me ? t("You: {text}", { text: words }) : words}</span>
+        <span class="list-last">
+          <bdi>{last?.author.id === me ? t("You: {text}", { text: words }) : words}</bdi>
+        </span>
       </span>
       {count > 0 ? <span class="list-count">{count}</span> : state?.status === "resolved" && <span class="list-at">{t("Closed")}</span>}
     </button>

@@ -33,7 +33,7 @@ export function Panel({ shopper, name, drafts }: Props) {
       {view.screen === "list" ? (
         <List shopper={shopper} view={view} />
       ) : (
-        <ConversationScreen shopper={shopper} view={view} name={name} drafts={drafts} key={view.place} />
+        <ConversationScreen shopper={shopper} view={view} drafts={drafts} key={view.place} />
       )}
     </main>
   );

@@ -54,8 +54,9 @@ export function Timeline({ rows, oldest, newest, more, people, shopper, children
     const node = box.current;
     if (!node) return;
     const { current } = before;
-    const isMine = newest !== current.newest && rows[rows.length - 1]?.kind === "group" && (rows[rows.length - 1] as { mine: boolean }).mine;
-    if (atEnd.current || isMine) toEnd();
+    const last = rows[rows.length - 1];
+    const hasWritten = newest !== current.newest && last?.kind === "group" && last.mine;
+    if (atEnd.current || hasWritten) toEnd();
     else if (oldest !== current.oldest) node.scrollTop += node.scrollHeight - current.height; // keep the place
     else if (newest !== current.newest) setNew(true);
     before.current = { height: node.scrollHeight, oldest, newest };
@@ -75,7 +76,7 @@ export function Timeline({ rows, oldest, newest, more, people, shopper, children
       <div class="timeline" ref={box} onScroll={scrolled} role="log" aria-label={t("Messages")} tabIndex={0}>
         {isFetching && <p class="timeline-note">{t("Loading earlier messages…")}</p>}
         {rows.map((row) => {
-          if (row.kind === "day") return <p class="timeline-day" key={row.key}><time dateTime={new Date(row.at).toISOString()}>{day(row.at)}</time></p>;
+          if (row.kind === "day") return <Day at={row.at} key={row.key} />;
           if (row.kind === "activity") return <Activity entry={row.entry} people={people} key={row.key} />;
           return <Group group={row} people={people} shopper={shopper} key={row.key} />;
         })}
@@ -87,5 +88,13 @@ export function Timeline({ rows, oldest, newest, more, people, shopper, children
         </button>
       )}
     </div>
+  );
+}
+
+function Day({ at }: { readonly at: number }) {
+  return (
+    <p class="timeline-day">
+      <time dateTime={new Date(at).toISOString()}>{day(at)}</time>
+    </p>
   );
 }

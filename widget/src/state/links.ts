@@ -36,7 +36,7 @@ function count(text: string, letter: string): number {
 function address(shown: string): string | undefined {
   try {
     const url = new URL(/^www\./i.test(shown) ? `https://${shown}` : shown);
-    return /^https?:$/.test(url.protocol) && url.hostname.includes(".") || url.hostname === "localhost" ? url.href : undefined;
+    return url.hostname.includes(".") || url.hostname === "localhost" ? url.href : undefined;
   } catch {
     return undefined;
   }

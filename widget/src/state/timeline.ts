@@ -21,7 +21,7 @@ export interface Group {
   readonly mine: boolean;
   readonly author: Author;
   readonly lines: readonly Line[];
-  readonly status: Reach | "sending" | "failed" | undefined; // of the newest own message only
+  readonly status: Reach | "sending" | "failed" | undefined; // of the newest message only, if it is an own one
 }
 
 export type Row =
@@ -86,12 +86,12 @@ function items(
   ];
 }
 
-/** One "Read" is enough: under the newest own message. What failed or still waits always says so. */
+/** One "Read" is enough, under the newest own message, and none once somebody answered. Failed or waiting always shows. */
 function withOneStatus(made: Row[]): Row[] {
-  const newest = made.reduce((at, row, index) => (isStored(row) ? index : at), -1);
-  return made.map((row, index) => (isStored(row) && index !== newest ? { ...row, status: undefined } : row));
+  const newest = made.reduce((at, row, index) => (row.kind === "group" && isStored(row) ? index : at), -1);
+  return made.map((row, index) => (row.kind === "group" && isStored(row) && index !== newest ? { ...row, status: undefined } : row));
 }
 
-function isStored(row: Row): row is Group {
-  return row.kind === "group" && row.mine && row.status !== "failed" && row.status !== "sending";
+function isStored(group: Group): boolean {
+  return group.status !== "failed" && group.status !== "sending";
 }

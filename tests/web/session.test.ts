@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import test, { beforeEach } from "node:test";
+import { Session } from "../../widget/src/session.ts";
+import { SessionEnded } from "../../widget/src/wire/refused.ts";
+import { memoryKeep } from "../../widget/src/wire/storage.ts";
+
+let posted: Record<string, unknown>[] = [];
+let answers: { status?: number; contact?: string; expires_in?: number }[] = [];
+
+Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
+
+beforeEach(() => {
+  posted = [];
+  answers = [];
+  globalThis.fetch = async (_, init) => {
+    posted.push(JSON.parse(String(init?.body)) as Record<string, unknown>);
+    const { status = 200, contact = "con_1", expires_in = 600 } = answers.shift() ?? {};
+    const body = { session: `secret of ${contact}`, token: `token ${posted.length}`, expires_in, inbox: { id: "inb_1", name: "" }, contact: { id: contact } };
+    return new Response(JSON.stringify(body), { status });
+  };
+});
+
+test("a stranger has no secret, and is known from then on", async () => {
+  const keep = memoryKeep();
+  const session = new Session("demo", keep);
+  assert.equal(session.isKnown, false);
+  await session.begin();
+
+  assert.deepEqual(posted, [{ inbox: "demo" }]);
+  const next = new Session("demo", keep);
+  assert.equal(next.isKnown, true);
+  await next.begin();
+  assert.deepEqual(posted[1], { inbox: "demo", session: "secret of con_1" });
+});
+
+test("two inboxes on one service don't share their shopper", async () => {
+  const keep = memoryKeep();
+  await new Session("demo", keep).begin();
+
+  assert.equal(new Session("other", keep).isKnown, false);
+});
+
+test("the token that came with the session is used while it lives, and not when it was turned down", async () => {
+  const session = new Session("demo", memoryKeep());
+  await session.begin();
+
+  assert.equal(await session.token(false), "token 1");
+  assert.equal(await session.token(true), "token 2");
+  assert.equal(posted.length, 2);
+});
+
+test("a token about to expire isn't used", async () => {
+  answers = [{ expires_in: 20 }];
+  const session = new Session("demo", memoryKeep());
+  await session.begin();
+
+  assert.equal(await session.token(false), "token 2");
+});
+
+test("when the server makes another contact of us, the old one has ended", async () => {
+  answers = [{}, { contact: "con_2" }];
+  const session = new Session("demo", memoryKeep());
+  await session.begin();
+
+  await assert.rejects(session.token(true), (error) => error instanceof SessionEnded && error.message === "actor_changed");
+  assert.equal((await session.begin()).contact.id, "con_2");
+});
+
+test("no such inbox is final; trouble and too many requests pass", async () => {
+  for (const status of [404, 403, 422]) {
+    answers = [{ status }];
+    await assert.rejects(new Session("demo", memoryKeep()).begin(), SessionEnded);
+  }
+  for (const status of [408, 429, 500, 503]) {
+    answers = [{ status }];
+    await assert.rejects(new Session("demo", memoryKeep()).begin(), (error) => !(error instanceof SessionEnded));
+  }
+});
