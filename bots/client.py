@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from bots.connection import Connection, End, Tap, open_socket
 from bots.errors import Closed, Refused
 from bots.events import ROOM, Subscription
-from bots.frames import PROTOCOL, Frame, Welcome
+from bots.frames import PROTOCOL, Frame, Ok, Welcome
 from bots.mirror import Mirror
 from bots.outbox import Outbox
 from bots.reconnect import LOST, UNAUTHORIZED, Course, Pace
@@ -168,14 +168,14 @@ class Client(Verbs):
 
     def _hello(self, token: str) -> dict[str, Any]:
         hello = {"type": "hello", "protocol": PROTOCOL, "token": token, "client": self._name, "batch": self._batch}
-        self._resumed = self.mirror.resume(self.watched)
+        self._resumed = self.mirror.resume()
         return hello | {"resume": self._resumed} if self._resumed else hello
 
     def _hear(self, frame: Frame) -> None:
         self._tap.heard(frame)
         now = asyncio.get_running_loop().time()
         if frame["type"] == "ok":
-            self.outbox.ok(frame)
+            self._answered(frame)
         elif frame["type"] == "refused" and not self.outbox.refused(frame, now):
             log.warning("refused without an ask of ours: %s", frame)
         self.mirror.apply(frame)
@@ -186,6 +186,11 @@ class Client(Verbs):
         for subscription in self._subscriptions:
             subscription.put(frame)
         self._news.set()
+
+    def _answered(self, frame: Ok) -> None:
+        ask = self.outbox.ok(frame)
+        if ask is not None and ask.frame["type"] == "watch":
+            self.mirror.watched(ask.frame["conversations"])
 
     def _welcomed(self, frame: Welcome) -> None:
         self._course.welcomed()

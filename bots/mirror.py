@@ -38,6 +38,7 @@ class Mirror:
     heads: dict[str, State] = field(default_factory=dict)
     present: list[str] = field(default_factory=list)
     is_synced: bool = False
+    watching: set[str] = field(default_factory=set)  # by name, as the service has confirmed it
     _ahead: int = 0  # the greatest cursor of this connection, ours only once `synced` has come
 
     def apply(self, frame: Frame) -> None:
@@ -63,6 +64,12 @@ class Mirror:
         elif frame["type"] == "presence":
             self.present = frame["present"]
 
+    def watched(self, conversations: Iterable[str]) -> None:
+        """The service has taken this set: what isn't in it and isn't ours is heard no more."""
+        self.watching = set(conversations)
+        for conversation in list(self.threads):
+            self._let_go_unless_heard(conversation)
+
     def disconnected(self) -> None:
         """The socket broke: nothing is live until the next `synced`."""
         self.is_synced = False
@@ -84,7 +91,7 @@ class Mirror:
                 return str(entry["id"])
         return None
 
-    def resume(self, watched: Iterable[str] = ()) -> dict[str, Any] | None:
+    def resume(self) -> dict[str, Any] | None:
         """The `resume` of the next hello, or None when there is nothing to go on from."""
         if self.me is None or not self.epoch:
             return None
@@ -93,16 +100,17 @@ class Mirror:
             return {"epoch": self.epoch, "conversations": seqs} if seqs else None
         if self.cursor is None:
             return None
-        self._forget_unheard(set(watched))
+        self.watching = set(self.threads)  # the service takes what we name for watched
         return {"epoch": self.epoch, "cursor": self.cursor, "watch": list(self.threads)}
 
-    def _forget_unheard(self, watched: set[str]) -> None:
-        # A conversation that went to somebody else is no longer sent to us: a stale copy must not be resumed.
-        me = self.me["id"] if self.me else ""
-        for id, thread in list(self.threads.items()):
-            if thread.state.get("assignee") != me and id not in watched:
-                self.heads[id] = self.state(id) or thread.state
-                del self.threads[id]
+    def _let_go_unless_heard(self, conversation: str) -> None:
+        # From now on nothing of it is sent to us, so a copy would silently grow old, and a later resume name it whole.
+        thread = self.threads[conversation]
+        if self.me is None or self.me["kind"] == "contact" or conversation in self.watching:
+            return
+        if thread.state.get("assignee") != self.me["id"]:
+            self.heads[conversation] = self.state(conversation) or thread.state
+            del self.threads[conversation]
 
     def _change(self, frame: Change) -> None:
         thread = self.threads.get(frame["conversation"])
@@ -121,6 +129,7 @@ class Mirror:
         thread.put(frame.get("entries", ()))
         if self.is_synced:
             thread.position = max(thread.position, frame["seq"])
+            self._let_go_unless_heard(frame["conversation"])
 
     def _snapshot(self, frame: Snapshot) -> None:
         held = self.threads.get(frame["conversation"])
@@ -128,6 +137,8 @@ class Mirror:
         if held is None or held.state["seq"] <= seq:
             entries = {entry["id"]: entry for entry in frame["entries"]}
             self.threads[frame["conversation"]] = Thread(frame["state"], entries, frame.get("more", False), seq)
+            if self.is_synced:
+                self._let_go_unless_heard(frame["conversation"])
         self._reach(frame.get("cursor"))
 
     def _heads(self, frame: Heads) -> None:
@@ -139,6 +150,8 @@ class Mirror:
 
     def _synced(self, frame: Synced) -> None:
         self.is_synced = True
+        for conversation in list(self.threads):
+            self._let_go_unless_heard(conversation)
         self._reach(frame.get("cursor"))
         for thread in self.threads.values():
             thread.position = max(thread.position, thread.state["seq"])

@@ -126,16 +126,17 @@ class Outbox:
         """The earliest moment at which this lane's next position may go out."""
         return self._position_sent.get(lane, -POSITION_SECONDS) + POSITION_SECONDS
 
-    def ok(self, frame: Ok) -> None:
-        """Settle an ask; an unknown ref is an answer that came too late to matter."""
+    def ok(self, frame: Ok) -> Ask | None:
+        """Settle an ask and return it; an unknown ref (None) is an answer that came too late to matter."""
         order = self._flying.get(frame["ref"])
         if order is None:
-            return
+            return None
         ask = self._take(order)
         if ask.frame["type"] == "conversation.start" and "conversation" in frame:
             self._tails.setdefault(frame["conversation"], ask.id)
         if not ask.settled.done():
             ask.settled.set_result(frame)
+        return ask
 
     def refused(self, frame: Refusal, now: float) -> bool:
         """Settle an ask with its final refusal, or put it back for a retry; False when its ref is unknown."""

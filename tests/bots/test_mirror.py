@@ -111,13 +111,30 @@ def test_a_contact_whose_catching_up_broke_off_resumes_from_before_it() -> None:
     assert mirror.resume() == {"epoch": "e1", "conversations": {"cnv_1": 4}}
 
 
-def test_what_went_to_somebody_else_is_not_resumed_unless_watched() -> None:
+def test_what_went_to_somebody_else_is_let_go_at_once() -> None:
     mirror = a_mirror(AGENT, snapshot(1))
     applies(mirror, change(2, state=state(2, assignee="agt_2")))
 
-    assert mirror.resume(watched=["cnv_1"]) == {"epoch": "e1", "cursor": 10, "watch": ["cnv_1"]}
     assert mirror.resume() == {"epoch": "e1", "cursor": 10, "watch": []}
     assert mirror.state("cnv_1") == state(2, assignee="agt_2")
+
+
+def test_what_is_watched_is_kept_whoever_has_it_until_it_is_watched_no_more() -> None:
+    mirror = a_mirror(AGENT)
+    mirror.watched(["cnv_1"])
+    applies(mirror, snapshot(1, assignee="agt_2"), change(2, state=state(2, assignee=None)))
+    assert mirror.resume() == {"epoch": "e1", "cursor": 10, "watch": ["cnv_1"]}
+
+    mirror.watched([])
+    assert mirror.resume() == {"epoch": "e1", "cursor": 10, "watch": []}
+
+
+def test_a_snapshot_of_what_has_moved_on_already_is_only_a_head() -> None:
+    mirror = a_mirror(AGENT)
+    applies(mirror, snapshot(5, assignee="agt_2"))
+
+    assert mirror.threads == {}
+    assert mirror.state("cnv_1") is not None
 
 
 def test_a_reset_drops_everything_held() -> None:
