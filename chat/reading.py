@@ -7,15 +7,18 @@ from typing import Literal
 
 from msgspec import Struct
 
-from chat.access import contact_entries, contact_view, enter
+from chat.access import contact_entries, contact_view, enter, sees
 from chat.errors import BadRequest
 from chat.model import Actor, ContactView, Conversation, Entry
 from chat.store import Store, View
 
 PAGE = 50  # entries of a snapshot and of a page of history
+TOGETHER = 3  # entries that one change writes at most: an answer, and the lines that it reopened and claimed
+ALL = 2**62  # of a hole nothing may be left out
 CATCH_UP_CHANGES = 2_000  # beyond this, or CATCH_UP_BYTES, a snapshot is the shorter way
 CATCH_UP_BYTES = 1024 * 1024
 CONTACT_CONVERSATIONS = 20  # latest ones that a contact's socket is brought up to date with
+HELD = 100  # conversations that a contact's resume may name; what is beyond is loaded anew when it is opened
 WATCHED = 50  # conversations that a staff socket may watch by name
 VIEWED = 2_000  # conversations that the counts of the views look at
 
@@ -87,13 +90,15 @@ class Reading:
             return await view.cursors(accounts)
 
     async def missed(self, account: str, since: int) -> tuple[int, list[tuple[Conversation, list[Entry]]]]:
-        """The head, and everything after a cursor up to it: each conversation that moved with its entries."""
+        """The head, and everything after a cursor up to it: each conversation that moved with its entries.
+
+        Never a part of it: a conversation that moved in this part and again in the next would come with the entries
+        of the next alone.
+        """
         async with self._store.view() as view:
-            moved = await view.moved(account, since, CATCH_UP_CHANGES)
-            cursor = await view.head(account) if len(moved) < CATCH_UP_CHANGES else moved[-1].cursor
-            return cursor, [
-                (conversation, await view.after_cursor(account, conversation.id, since, CATCH_UP_CHANGES))
-                for conversation in moved
+            return await view.head(account), [
+                (conversation, await view.after_cursor(account, conversation.id, since, ALL))
+                for conversation in await view.moved(account, since, ALL)
             ]
 
     async def snapshot(self, actor: Actor, conversation: str) -> Snapshot:
@@ -110,19 +115,22 @@ class Reading:
             gone: list[str] = []
             for conversation in conversations:
                 found = await view.conversation(actor.account, conversation)
-                if found is None or (actor.kind == "contact" and found.contact != actor.id):
+                if found is None or not sees(actor, found):
                     gone.append(conversation)
                 else:
                     there.append(await _snapshot(view, actor, found, cursor))
             return cursor, there, gone
 
     async def older(self, actor: Actor, conversation: str, before: int, limit: int = PAGE) -> tuple[list[Entry], bool]:
-        """Entries born before a seq, oldest first, and whether there are still older ones."""
+        """Entries born before a seq, oldest first, and whether there are still older ones.
+
+        A few more than the limit, rather than a part of what one change wrote: the next page begins before its seq.
+        """
         if not 1 <= limit <= 200:
             raise BadRequest("A page has 1 to 200 entries.", field="limit")
         async with self._store.view() as view:
             enter(actor, await view.conversation(actor.account, conversation))
-            entries = await view.before(actor.account, conversation, before, limit + 1, staff=actor.is_staff)
+            entries = await view.before(actor.account, conversation, before, limit + TOGETHER, staff=actor.is_staff)
         page, more = _page(entries, limit)
         return (page if actor.is_staff else contact_entries(page)), more
 
@@ -135,18 +143,19 @@ class Reading:
         """For a contact that has seen these conversations up to these seqs."""
         async with self._store.view() as view:
             cursor = await view.head(actor.account)
-            mine = await view.of_contact(actor.account, actor.id, CONTACT_CONVERSATIONS)
+            latest = await view.of_contact(actor.account, actor.id, CONTACT_CONVERSATIONS)
+            mine = {conversation.id: conversation for conversation in latest}
+            await _with(view, actor, mine, list(held)[:HELD])
             missed: list[Missed] = []
             snapshots: list[Snapshot] = []
-            for conversation in mine:
+            for conversation in mine.values():
                 seq = held.get(conversation.id)
                 entries = None if seq is None else await _missed_by_contact(view, actor, conversation, seq)
                 if entries is None:
                     snapshots.append(await _snapshot(view, actor, conversation, cursor))
                 else:
                     missed.append(Missed(conversation, contact_view(conversation), entries))
-            named = {conversation.id for conversation in mine}
-            gone = [other for other in held if other not in named]
+            gone = [other for other in held if other not in mine]
             return CatchUp(cursor, False, missed, snapshots, [], gone)
 
     async def catch_up_staff(
@@ -198,7 +207,7 @@ def _count(actor: Actor, conversations: list[Conversation]) -> Count:
 
 
 async def _snapshot(view: View, actor: Actor, conversation: Conversation, cursor: int) -> Snapshot:
-    entries = await view.latest(actor.account, conversation.id, PAGE + 1, staff=actor.is_staff)
+    entries = await view.latest(actor.account, conversation.id, PAGE + TOGETHER, staff=actor.is_staff)
     page, more = _page(entries, PAGE)
     if actor.is_staff:
         return Snapshot(cursor, conversation, conversation, page, more)
@@ -206,8 +215,11 @@ async def _snapshot(view: View, actor: Actor, conversation: Conversation, cursor
 
 
 def _page(entries: list[Entry], limit: int) -> tuple[list[Entry], bool]:
-    """The newest `limit` of entries sorted oldest first, and whether some were left out."""
-    return entries[-limit:], len(entries) > limit
+    """The newest `limit` of entries sorted oldest first, none of one change cut off; and whether some were left out."""
+    first = max(0, len(entries) - limit)
+    while first > 0 and entries[first - 1].born == entries[first].born:
+        first -= 1
+    return entries[first:], first > 0
 
 
 async def _missed_by_contact(view: View, actor: Actor, conversation: Conversation, seq: int) -> list[Entry] | None:
@@ -225,10 +237,12 @@ def _is_too_much(entries: Collection[Entry]) -> bool:
 async def _with(
     view: View, actor: Actor, mine: dict[str, Conversation], held: Collection[str]
 ) -> dict[str, Conversation]:
-    """Those in the actor's hands and those it held, as far as they are there."""
+    """The actor's own and those it held, as far as they are there for it."""
     for conversation in held:
-        if conversation not in mine and (found := await view.conversation(actor.account, conversation)):
-            mine[conversation] = found
+        if conversation not in mine:
+            found = await view.conversation(actor.account, conversation)
+            if found is not None and sees(actor, found):
+                mine[conversation] = found
     return mine
 
 
