@@ -52,13 +52,13 @@ class Crowd:
     def peers(self) -> set[Peer]:
         return {peer for pair in self.pairs for peer in (pair.shopper, pair.agent)}
 
-    def oks(self) -> int:
-        return sum(peer.oks for peer in self.peers)
-
-    def check(self) -> None:
-        """Nobody may have been thrown out: a load that lost its peers measures nothing."""
+    def check(self, relayed: int) -> None:
+        """A load that lost a peer or a message has measured nothing."""
         if any(peer.closed for peer in self.peers):
             raise RuntimeError("the server closed a socket of the load")
+        oks = sum(peer.oks for peer in self.peers)
+        if oks != relayed:
+            raise RuntimeError(f"{relayed} messages were relayed, but {oks} were acknowledged")
 
 
 async def gather_crowd(server: Server, accounts: list[dict[str, Any]]) -> Crowd:
@@ -68,12 +68,13 @@ async def gather_crowd(server: Server, accounts: list[dict[str, Any]]) -> Crowd:
         agents = await connect_all(server, [Peer("agent", token) for token in account["agents"]])
         shoppers = await connect_all(server, [Peer("contact", token) for token in account["contacts"]])
         pairs += await asyncio.gather(
-            *(_open(account["inbox"], shopper, agents[n % len(agents)]) for n, shopper in enumerate(shoppers))
+            *(open_pair(account["inbox"], shopper, agents[n % len(agents)]) for n, shopper in enumerate(shoppers))
         )
     return Crowd(pairs)
 
 
-async def _open(inbox: str, shopper: Peer, agent: Peer) -> Pair:
+async def open_pair(inbox: str, shopper: Peer, agent: Peer) -> Pair:
+    """A new conversation between these two."""
     started, claimed = new_id(), new_id()
     ok = await shopper.ask("conversation.start", id=started, inbox=inbox, text=TEXT)
     conversation = ok["conversation"]

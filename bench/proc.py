@@ -22,6 +22,16 @@ def rss_bytes(process: int) -> int:
     return sum(_rss(each) for each in family(process))
 
 
+def core_busy_seconds(core: int) -> float:
+    """Time that a core has worked, for whomever."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _wait, *interrupts_and_steal = map(int, fields[:8])
+            return (user + nice + system + sum(interrupts_and_steal)) / TICKS_PER_SECOND
+    raise LookupError(f"no core {core}")
+
+
 def family(process: int) -> list[int]:
     """The process and all that descend from it."""
     found = [process]

@@ -1,43 +1,26 @@
-"""Scenario: closed loop, 4 messages in flight per shopper, the agent answers each at once."""
+"""Closed loop: 4 messages in flight per shopper, the agent answers each at once; beside a bare Starlette relay."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from dataclasses import dataclass
 from typing import Any
 
-from bench.crowd import Crowd
-from bench.server import Server
+from bench.crowd import Crowd, gather_crowd
+from bench.figures import Figure, figure
+from bench.server import Server, bare, prepared, shopbell
+from bench.stage import Stage
+from bench.window import Window, window
 
+CONVERSATIONS = 200
+AGENTS = 20
 IN_FLIGHT = 4
 WARM_SECONDS = 1.0
 QUIET_SECONDS = 0.3
-
-
-@dataclass(frozen=True)
-class Round:
-    """One window. A relayed message is one whole copy at the other side."""
-
-    relayed: int
-    seconds: float
-    cpu_seconds: float
-
-    @property
-    def cpu_ms_per_1000(self) -> float:
-        return self.cpu_seconds * 1e6 / self.relayed
-
-    @property
-    def per_second(self) -> float:
-        return self.relayed / self.seconds
-
-    @property
-    def utilisation(self) -> float:
-        return self.cpu_seconds / self.seconds
+BAR_CPU_MS = 45.0  # per 1,000 relayed messages
 
 
 class Relay:
-    """The load itself. `run` may be called again and again."""
+    """The load itself. A relayed message is one whole copy at the other side. `run` may be called again and again."""
 
     def __init__(self, server: Server, crowd: Crowd) -> None:
         self._server = server
@@ -48,20 +31,19 @@ class Relay:
             pair.shopper.hear = self._answered
             pair.agent.hear = self._asked
 
-    async def run(self, seconds: float) -> Round:
-        """A window of so many seconds, after a warm-up."""
+    async def run(self, seconds: float) -> Window:
+        """A window of so many seconds, after a warm-up. Afterwards every message must have come and been acked."""
         self._running = True
         for pair in self._crowd.pairs:
             for _ in range(IN_FLIGHT):
                 pair.ask()
         await asyncio.sleep(WARM_SECONDS)
-        began, cpu, relayed = time.perf_counter(), self._server.cpu_seconds(), self._relayed
-        await asyncio.sleep(seconds)
-        ended, cpu_end, relayed_end = time.perf_counter(), self._server.cpu_seconds(), self._relayed
+        async with window(self._server, lambda: self._relayed) as measured:
+            await asyncio.sleep(seconds)
         self._running = False
         await self._until_quiet()
-        self._crowd.check()
-        return Round(relayed_end - relayed, ended - began, cpu_end - cpu)
+        self._crowd.check(self._relayed)
+        return measured
 
     def _asked(self, conversation: str, entry: dict[str, Any]) -> None:
         self._relayed += 1
@@ -77,6 +59,54 @@ class Relay:
         while before != self._relayed:
             before = self._relayed
             await asyncio.sleep(QUIET_SECONDS)
-        oks = self._crowd.oks()
-        if oks != self._relayed:
-            raise RuntimeError(f"{self._relayed} messages were relayed, but {oks} were acknowledged")
+
+
+def one_account() -> list[tuple[int, int]]:
+    return [(AGENTS, CONVERSATIONS)]
+
+
+def an_account_per_agent() -> list[tuple[int, int]]:
+    return [(1, CONVERSATIONS // AGENTS)] * AGENTS
+
+
+async def measure(stage: Stage) -> list[Figure]:
+    """The three loads in turn, round by round, so that what disturbs the machine disturbs all of them."""
+    accounts = prepared(stage.folder / "relay", one_account() + an_account_per_agent())
+    with shopbell(stage.folder / "relay", stage.cores) as ours, bare(stage.folder / "bare", stage.cores) as theirs:
+        loads = {
+            "one account": Relay(ours, await gather_crowd(ours, accounts[:1])),
+            "20 accounts": Relay(ours, await gather_crowd(ours, accounts[1:])),
+            "bare Starlette": Relay(theirs, await gather_crowd(theirs, bare_accounts())),
+        }
+        rounds: dict[str, list[Window]] = {name: [] for name in loads}
+        for _ in range(stage.rounds):
+            for name, load in loads.items():
+                rounds[name].append(stage.say("relay", name, await load.run(stage.seconds)))
+    return _figures(rounds)
+
+
+def bare_accounts() -> list[dict[str, Any]]:
+    """Names in the place of tokens."""
+    return [
+        {
+            "inbox": "inb_bare",
+            "agents": [f"agent:{n}" for n in range(AGENTS)],
+            "contacts": [f"contact:{n}" for n in range(CONVERSATIONS)],
+        }
+    ]
+
+
+def _figures(rounds: dict[str, list[Window]]) -> list[Figure]:
+    found = []
+    for name, measured in rounds.items():
+        bar = BAR_CPU_MS if name == "one account" else None
+        cpu = [each.cpu_ms_per_1000 for each in measured]
+        found.append(figure("relay", f"{name}, server CPU per 1,000 messages", "ms", cpu, bar))
+        found.append(figure("relay", f"{name}, throughput", "messages/s", [each.per_second for each in measured]))
+    for name in ("one account", "20 accounts"):
+        ratios = [
+            ours.cpu_ms_per_1000 / theirs.cpu_ms_per_1000
+            for ours, theirs in zip(rounds[name], rounds["bare Starlette"], strict=True)
+        ]
+        found.append(figure("relay", f"{name} ÷ bare Starlette, CPU", "×", ratios))
+    return found

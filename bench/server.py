@@ -50,6 +50,7 @@ class Server:
 
     port: int
     process: int
+    core: int
 
     @property
     def url(self) -> str:
@@ -135,7 +136,7 @@ def _running(
         os.sched_setaffinity(0, mine)
     try:
         _wait_until_healthy(child, port, log)
-        yield Server(port, child.pid)
+        yield Server(port, child.pid, cores.server)
     finally:
         child.send_signal(signal.SIGTERM)
         try:

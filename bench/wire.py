@@ -27,11 +27,12 @@ class Peer(WSListener):
     """A shopper or an agent. `transport` is there once it is connected, `synced` once it is up to date."""
 
     def __init__(self, kind: str, token: str, resume: dict[str, Any] | None = None) -> None:
+        self.token = token
         self.other = "agent" if kind == "contact" else "contact"
         self.hear: Hear = ignore
         self.synced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.is_synced = False
         self.oks = 0
+        self.changes = 0
         self.closed = False
         self.epoch = ""
         self.transport: WSTransport
@@ -55,7 +56,8 @@ class Peer(WSListener):
     async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Any ask; returns its ok."""
         self._ref = ref = self._ref + 1
-        answer = self._waiting[ref] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[ref] = answer
         self.transport.send(TEXT, orjson.dumps({"type": kind, "ref": ref, **fields}))
         async with asyncio.timeout(SYNCED_SECONDS):
             return await answer
@@ -77,6 +79,7 @@ class Peer(WSListener):
             if line.startswith(OK) and not self._waiting:
                 self.oks += 1
             elif line.startswith(CHANGE):
+                self.changes += 1
                 change = orjson.loads(line)
                 for entry in change["entries"]:
                     if entry["kind"] == "message" and entry["author"]["kind"] == self.other:
@@ -102,7 +105,6 @@ class Peer(WSListener):
             case "welcome":
                 self.epoch = frame["epoch"]
             case "synced":
-                self.is_synced = True
                 self.synced.set_result(None)
             case "ping":
                 self.transport.send(TEXT, b'{"type":"pong","n":%d}' % frame["n"])
