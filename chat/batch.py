@@ -8,23 +8,9 @@ from msgspec import Struct
 
 from chat.access import allow, enter
 from chat.errors import Behind, IdReused, NotFound, Refused
-from chat.gather import Ticket
 from chat.model import Actor, Change, Conversation, Lasting, Receipt, Turn, derived_id, digest, encode
 from chat.store import Head, Loaded, Move, Scoped, Written
-
-
-class Done(Struct, frozen=True, gc=False):
-    """The ask is committed (or was, when `again`); `seq` and `at` are those of its change."""
-
-    conversation: str
-    seq: int
-    at: int
-    again: bool = False
-
-
-class Answer(Struct, frozen=True, gc=False):
-    ticket: Ticket
-    result: Done | Refused
+from chat.ticket import Done, Ticket
 
 
 class Commit(Struct, frozen=True, gc=False):

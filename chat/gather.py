@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from typing import Any
 
 from msgspec import Struct
 
-from chat.catalog import Command
 from chat.errors import Busy
-from chat.model import Ask, Needs
+from chat.ticket import Ticket
 
 LEAST_ASKS = 16  # of a batch, however slow an ask is
 
@@ -23,22 +21,6 @@ class BatchLimits(Struct, frozen=True):
     seconds: float = 0.005
     gather_asks: int = 10_000
     gather_bytes: int = 8 * 1024 * 1024
-
-
-NOTHING = Needs()
-
-
-class Ticket(Struct, gc=False):
-    """An ask on its way. `peer` is whoever waits for the answer; the ledger only hands it back."""
-
-    account: str
-    actor: str
-    command: Command
-    ask: Ask
-    peer: Any
-    size: int = 200
-    needs: Needs = NOTHING
-    """Filled in by the ledger."""
 
 
 class Gather:

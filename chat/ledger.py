@@ -10,12 +10,13 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
-from chat.batch import Answer, Batch, Commit
+from chat.batch import Batch, Commit
 from chat.clock import Clock
 from chat.errors import Internal, StoreAway, Unavailable
-from chat.gather import BatchLimits, Gather, Ticket
+from chat.gather import BatchLimits, Gather
 from chat.model import Lasting
 from chat.store import Store, Wanted
+from chat.ticket import Answer, Ticket
 
 log = logging.getLogger("chat.ledger")
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from chat.batch import Done
 from chat.errors import Refused
-from chat.gather import Ticket
 from chat.model import Ask
 from chat.rules.receipts import Delivered, Read
+from chat.ticket import Done, Ticket
 
 Held = tuple[str, str, str, type[Ask]]
 Submit = Callable[[Ticket], None]

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from msgspec import DecodeError, Struct, ValidationError
 from msgspec.json import Decoder, encode
 
-from chat.batch import Done
 from chat.catalog import COMMANDS, SIGNALS
 from chat.errors import BadRequest, Refused, TooLarge, UnknownType
 from chat.model import Actor, Ask, Author, ContactView, Conversation, Entry, Ref, Seq, Signal
+from chat.ticket import Done
 
 PROTOCOL = 1
 FRAME_LIMIT = 64 * 1024  # bytes of a client's frame, and of a joined one from the server

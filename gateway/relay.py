@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 
 from chat.access import allow, contact_signal, enter
-from chat.batch import Answer, Commit
+from chat.batch import Commit
 from chat.catalog import CATALOG, Signalling
 from chat.errors import Refused, Unavailable
-from chat.gather import Ticket
 from chat.ledger import Ledger
 from chat.model import Actor, Ask
 from chat.reading import Reading
 from chat.rules.receipts import Delivered, Read
+from chat.ticket import Answer, Ticket
 from gateway import protocol
 from gateway.bulletin import Bulletin, of_commit, of_missed
 from gateway.bus import Bus

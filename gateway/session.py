@@ -6,10 +6,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from chat.batch import Done
 from chat.catalog import CATALOG, SIGNAL_CATALOG, Command, Signalling
 from chat.errors import BadRequest, RateLimited, Refused, UnknownType
 from chat.model import Actor, Ask, Lasting
+from chat.ticket import Done
 from gateway import protocol
 from gateway.limits import Bucket, Rate
 from gateway.protocol import BadFrame, CloseCode, Hello, Malformed, Pong, Watch

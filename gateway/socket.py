@@ -21,10 +21,11 @@ from websockets.server import ServerProtocol
 from chat.catalog import Command, Signalling
 from chat.clock import Clock
 from chat.errors import Refused
-from chat.gather import Ticket
 from chat.model import Actor, Ask
+from chat.ticket import Ticket
 from gateway import protocol
 from gateway.admission import Admission, Turned
+from gateway.held_back import HeldBack, TooMuch
 from gateway.hub import Hub
 from gateway.metrics import Metrics
 from gateway.outbox import Outbox, OutboxLimits
@@ -38,8 +39,6 @@ quiet = logging.getLogger("gateway.socket.core")  # the core logs each connectio
 quiet.setLevel(logging.CRITICAL)
 
 CLOSING_SECONDS = 5.0  # for the peer to answer a close frame
-HELD_BACK = 2_000  # changes of a conversation that may come while a peer is brought up to date
-NOTICES = 256  # the same for heads
 CONTROL_FRAMES = 64  # answers to pings that a peer doesn't read, then it is cut off
 PENDING_FRAMES = 1_024  # frames in hand when reading stops: one TCP segment may hold many
 
@@ -113,11 +112,9 @@ class Socket(asyncio.Protocol):
         "_fragments",
         "_heard",
         "_held",
-        "_hold_all",
         "_is_dirty",
         "_is_waiting",
         "_node",
-        "_notices",
         "_outbox",
         "_pending",
         "_reading",
@@ -139,9 +136,7 @@ class Socket(asyncio.Protocol):
         self._session = Session(self)
         self._outbox = Outbox()
         self._pending: deque[bytes] | None = None
-        self._held: dict[str, list[tuple[int, bytes]]] | None = None
-        self._hold_all = False
-        self._notices: list[bytes] | None = None
+        self._held: HeldBack | None = None
         self._fragments: bytearray | None = None
         self._is_dirty = False
         self._is_waiting = False
@@ -288,10 +283,14 @@ class Socket(asyncio.Protocol):
     # --- the hub's Listener --------------------------------------------------------------------------------------
 
     def hear(self, conversation: str, seq: int, payload: bytes) -> None:
-        if self._held is not None and (self._hold_all or conversation in self._held):
-            self._hold_back(conversation, seq, payload)
+        if self._held is None:
+            self.send(payload)
             return
-        self.send(payload)
+        try:
+            if not self._held.takes(conversation, seq, payload):
+                self.send(payload)
+        except TooMuch:
+            self.close(CloseCode.RESYNC_FAILED)
 
     def overhear(self, payload: bytes) -> None:
         if self._held is not None or self._outbox.is_half_full(self._node.outbox):
@@ -300,14 +299,12 @@ class Socket(asyncio.Protocol):
             self.send(payload)
 
     def notice(self, payload: bytes) -> None:
-        """While something is held back, heads would move the peer's position past it. They wait for it."""
         if self._held is None:
             self.send(payload)
-        elif self._notices is None:
-            self._notices = [payload]
-        elif len(self._notices) < NOTICES:
-            self._notices.append(payload)
-        else:
+            return
+        try:
+            self._held.take_notice(payload)
+        except TooMuch:
             self.close(CloseCode.RESYNC_FAILED)
 
     def grow(self, conversations: list[str]) -> None:
@@ -335,8 +332,8 @@ class Socket(asyncio.Protocol):
         self.actor = actor
         if actor.is_staff:
             self.assigned, self.named, self.watching = set(), set(), set()
-        self._held = {}
-        self._hold_all = True
+        self._held = HeldBack()
+        self._held.hold_all()
         self._node.hub.join(self)
 
     def listen(self, named: list[str], assigned: list[str]) -> None:
@@ -347,11 +344,9 @@ class Socket(asyncio.Protocol):
     def take_up(self, conversations: list[str]) -> list[str]:
         """Hear these too, but hold back what comes until `release`; returns those that are new."""
         new = self._node.hub.watch(self, conversations)
-        if new and not self._hold_all:
-            if self._held is None:
-                self._held = {}
-            for conversation in new:
-                self._held.setdefault(conversation, [])
+        if new:
+            self._held = self._held or HeldBack()
+            self._held.hold(new)
         return new
 
     def let_go(self, conversations: list[str]) -> None:
@@ -360,28 +355,18 @@ class Socket(asyncio.Protocol):
         self._node.hub.unwatch(self, conversations)
 
     def release(self, seqs: dict[str, int], *, everything: bool = False) -> None:
-        """The peer has these conversations up to these seqs: pass on what came later.
-
-        With `everything`, what came of conversations that aren't named is passed on too: they are new.
-        """
+        """The peer has these conversations up to these seqs: pass on what came later; see HeldBack."""
         held = self._held
         if held is None:
             return
-        for conversation in list(held) if everything else list(seqs):
-            for seq, payload in held.pop(conversation, ()):
-                if seq > seqs.get(conversation, 0):
-                    self.send(payload)
-        self._hold_all = self._hold_all and not everything
-        if not held and not self._hold_all:
+        for payload in held.release_all(seqs) if everything else held.release(seqs):
+            self.send(payload)
+        if held.is_over:
             self._held = None
-            notices, self._notices = self._notices, None
-            for payload in notices or ():
-                self.send(payload)
 
     def live(self, limits: SessionLimits) -> None:
         """The peer is up to date: from now on its asks are taken."""
         self._slot = self._node.wheel.mount(self)
-        self._node.wheel.hurried.discard(self)
         self._no_longer_waiting()
         self._node.metrics.sockets.labels(self.actor.kind).inc()
         self._session.live(self.actor, limits)
@@ -476,13 +461,6 @@ class Socket(asyncio.Protocol):
                 self._transport.write(data)
             else:
                 self._transport.close()
-
-    def _hold_back(self, conversation: str, seq: int, payload: bytes) -> None:
-        held = cast("dict[str, list[tuple[int, bytes]]]", self._held)
-        waiting = held.setdefault(conversation, [])
-        waiting.append((seq, payload))
-        if len(waiting) > HELD_BACK:
-            self.close(CloseCode.RESYNC_FAILED)
 
     def _give_up_waiting(self) -> None:
         if self._core.state is not State.OPEN:

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from chat.catalog import CATALOG
-from chat.gather import Ticket
 from chat.model import Actor, Ask, Conversation, Entry, Inbox, Person, Position, Team, Turn, author_of, encode
 from chat.store import Head, Move, Store, Written
 from chat.store.tables import accounts, agents, bots, contacts, inboxes, ledgers, teams
+from chat.ticket import Ticket
 
 MINE = "acc_mine"
 OTHER = "acc_other"  # another merchant, who must never matter

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chat.batch import Answer, Commit, Done
+from chat.batch import Commit
 from chat.clock import Clock
 from chat.errors import Refused
 from chat.gather import BatchLimits
@@ -14,6 +14,7 @@ from chat.ledger import Ledger
 from chat.model import Actor, Ask
 from chat.rules.messages import Send, Start
 from chat.store import Store
+from chat.ticket import Answer, Done
 from tests.builders import DOOR, MINE, OTHER, a_ticket, an_id
 
 PATIENCE_SECONDS = 20.0

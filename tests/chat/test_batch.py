@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec.json import decode
 
-from chat.batch import Batch, Commit, Done
+from chat.batch import Batch, Commit
 from chat.errors import Refused
-from chat.gather import Ticket
 from chat.model import Actor, Ask, Conversation, derived_id, digest
 from chat.rules.messages import Send, Start
 from chat.rules.receipts import Read
 from chat.store import Head, Loaded
+from chat.ticket import Done, Ticket
 from tests.builders import DANA, DOOR, ELI, MINE, MOMENT, NOA, OTHER, a_conversation, a_door, a_ticket, an_id
 
 NOW = MOMENT + 5000

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from chat.errors import Busy
-from chat.gather import LEAST_ASKS, BatchLimits, Gather, Ticket
+from chat.gather import LEAST_ASKS, BatchLimits, Gather
 from chat.rules.messages import Send
+from chat.ticket import Ticket
 from tests.builders import MINE, a_contact, a_ticket, an_id
 
 

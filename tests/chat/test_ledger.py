@@ -9,10 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from chat.access import PARTICIPANTS
-from chat.batch import Done
 from chat.catalog import Command
 from chat.errors import Busy, Refused
-from chat.gather import BatchLimits, Ticket
+from chat.gather import BatchLimits
 from chat.ledger import Ledger
 from chat.model import Actor, Ask, Change, Turn
 from chat.reading import Reading
@@ -21,6 +20,7 @@ from chat.rules.conversations import Reopen, Resolve
 from chat.rules.messages import AddNote, Send, Start
 from chat.rules.receipts import Read
 from chat.store import Store
+from chat.ticket import Done, Ticket
 from tests.builders import (
     DANA,
     DOOR,

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from chat.errors import Busy, Refused
-from chat.batch import Done
-from chat.gather import Ticket
 from chat.model import Actor
 from chat.rules.receipts import Delivered, Read
+from chat.ticket import Done, Ticket
 from gateway.positions import Positions
 from tests.builders import DANA, NOA, a_ticket
 

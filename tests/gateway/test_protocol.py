@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chat.catalog import COMMANDS, SIGNALS
 from chat.errors import REFUSALS, NotFound, RateLimited, TooLarge
-from chat.batch import Done
 from chat.model import Author, Signal
+from chat.ticket import Done
 from gateway import protocol
 from gateway.protocol import (
     CLOSE_MEANINGS,

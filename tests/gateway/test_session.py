@@ -9,8 +9,8 @@ import pytest
 
 from chat.catalog import Command, Signalling
 from chat.errors import Busy, NotFound, Taken
-from chat.batch import Done
 from chat.model import Actor, Ask
+from chat.ticket import Done
 from gateway.limits import Rate
 from gateway.protocol import CloseCode, Hello
 from gateway.session import ERRORS, STRIKES, Session, SessionLimits
