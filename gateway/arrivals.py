@@ -91,7 +91,7 @@ class Arrivals:
 
     async def _receive(self, socket: Socket, hello: Hello) -> None:
         actor = (await self._identify(hello.token)).actor
-        if not socket.is_open:
+        if not socket.is_open():
             return
         if actor.kind != "bot" and not socket.has_origin:
             socket.close(CloseCode.ORIGIN_REFUSED)
@@ -108,7 +108,7 @@ class Arrivals:
         elif resume is None:
             self._metrics.resumes.labels("fresh").inc()
         await self._bring_up_to_date(socket, actor, resume)
-        if not socket.is_open:  # or it would be in the wheel and on the roll for ever
+        if not socket.is_open():  # or it would be in the wheel and on the roll for ever
             return
         socket.live(limits)
         if actor.is_staff:
@@ -123,7 +123,7 @@ class Arrivals:
             # Listen first: what comes while the store is read waits in the socket.
             socket.listen(held, await self._reading.in_hands(actor))
             caught = await self._reading.catch_up_staff(actor, cursor, held, heads=actor.kind == "agent")
-        if not socket.is_open:
+        if not socket.is_open():
             return
         if resume is not None:
             self._metrics.resumes.labels("reset" if caught.too_far else "caught_up").inc()
@@ -134,7 +134,7 @@ class Arrivals:
 
     async def _grow(self, socket: Socket, conversations: list[str]) -> None:
         _, snapshots, gone = await self._reading.snapshots(socket.actor, conversations)
-        if not socket.is_open:
+        if not socket.is_open():
             return
         for snapshot in snapshots:
             socket.send(_snapshot(socket.actor, snapshot))

@@ -318,8 +318,8 @@ class Socket(asyncio.Protocol):
 
     # --- for the doorman -----------------------------------------------------------------------------------------
 
-    @property
     def is_open(self) -> bool:
+        """A function, as it changes behind every wait: of a property, mypy would believe otherwise."""
         return not self._closing_at and self._core.state is State.OPEN
 
     @property
