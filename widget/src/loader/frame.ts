@@ -14,12 +14,18 @@ export interface Frame {
 export function frame(options: Options, hello: () => ToFrame, heard: (message: ToLoader) => void): Frame {
   const src = `${options.origin}/widget/${encodeURIComponent(options.inbox)}`;
   const node = element("iframe", { src, title: options.words.chat });
-  const tell = (message: ToFrame): void => node.contentWindow?.postMessage(message, options.origin);
+  let isLoaded = false; // before that the window is the host's own empty page
+  const tell = (message: ToFrame): void => {
+    if (isLoaded) node.contentWindow?.postMessage(message, options.origin);
+  };
   const listen = (event: MessageEvent): void => {
     if (event.origin === options.origin && event.source === node.contentWindow) heard(event.data as ToLoader);
   };
   addEventListener("message", listen);
-  node.addEventListener("load", () => tell(hello()));
+  node.addEventListener("load", () => {
+    isLoaded = true;
+    tell(hello());
+  });
   return {
     node,
     tell,

@@ -74,7 +74,7 @@ export function Composer({ shopper, view, drafts }: Props) {
         <textarea
           ref={field}
           rows={1}
-          dir="auto"
+          {...(text !== "" && { dir: "auto" })} // an empty field goes the page's way, so that its placeholder does
           value={text}
           placeholder={t("Write a message…")}
           aria-label={t("Your message")}
