@@ -10,6 +10,8 @@ import type { Status } from "./connection.ts";
 import type { Ask, Entry, Kind, Ok, RefusedFrame, Resume, ServerFrame, State, Typing } from "./frames.ts";
 import { newId } from "./ids.ts";
 import { Outbox } from "./outbox.ts";
+import { Receipts } from "./receipts.ts";
+import type { Receipt } from "./receipts.ts";
 import { Refused } from "./refused.ts";
 import type { Keep } from "./storage.ts";
 import { Throttle } from "./throttle.ts";
@@ -19,7 +21,7 @@ export { conversationOf } from "./outbox.ts";
 export type { Status } from "./connection.ts";
 
 const INFLIGHT = 16; // until `welcome` says
-const POSITION_MS = 1000;
+const WATCH_AGAIN_MS = 1000;
 const TYPING_EVERY_MS = 3000;
 const BEHIND_LIMIT = 3; // `behind` so often with nothing of ours before it: what `after` names is gone
 
@@ -53,8 +55,7 @@ export class WireClient {
   private readonly listeners = new Set<(event: WireEvent) => void>();
   private readonly settles = new Map<string, Settle>();
   private readonly answers = new Map<number, Answered>();
-  private readonly wanted = new Map<string, { type: "read" | "delivered"; conversation: string; seq: number }>();
-  private readonly receipts: Throttle<true>;
+  private readonly receipts: Receipts;
   private readonly typings: Throttle<boolean>;
   private cancelPump: (() => void) | undefined;
   private cancelTyping: (() => void) | undefined;
@@ -66,7 +67,9 @@ export class WireClient {
     const keep = options.scope === undefined ? undefined : options.storage;
     this.outbox = new Outbox(keep, `shopbell.outbox.${options.scope}.`, this.clock.now());
     this.conversations = { ...nothingHeld(options.kind), pending: this.outbox.pending() };
-    this.receipts = new Throttle(this.clock, POSITION_MS, (key) => this.sendReceipt(key));
+    this.receipts = new Receipts(this.clock, (receipt, answered) => {
+      if (this.status === "live") this.send(receipt, answered);
+    });
     this.typings = new Throttle(this.clock, TYPING_EVERY_MS, (conversation, on) =>
       this.connection.send({ type: "typing", conversation, on }),
     );
@@ -137,11 +140,11 @@ export class WireClient {
   }
 
   read(conversation: string, seq: number): void {
-    this.receipt("read", conversation, seq);
+    this.receipt({ type: "read", conversation, seq });
   }
 
   delivered(conversation: string, seq: number): void {
-    this.receipt("delivered", conversation, seq);
+    this.receipt({ type: "delivered", conversation, seq });
   }
 
   /** Staff: the whole set of conversations to hear with their entries. */
@@ -222,22 +225,10 @@ export class WireClient {
 
   // ---- positions, watch
 
-  private receipt(type: "read" | "delivered", conversation: string, seq: number): void {
-    const key = `${type} ${conversation}`;
-    const told = this.conversations.byId.get(conversation)?.state?.positions[this.conversations.me?.id ?? ""];
-    const known = Math.max(this.wanted.get(key)?.seq ?? 0, told?.[type] ?? 0);
-    if (seq <= known) return;
-    this.wanted.set(key, { type, conversation, seq });
-    this.receipts.offer(key, true);
-  }
-
-  private sendReceipt(key: string): void {
-    const receipt = this.wanted.get(key);
-    if (!receipt || this.status !== "live") return;
-    this.send(receipt, (frame) => {
-      if (frame.type === "refused" && frame.retry) return this.receipts.offer(key, true);
-      if (this.wanted.get(key)?.seq === receipt.seq) this.wanted.delete(key);
-    });
+  private receipt(receipt: Receipt): void {
+    const { byId, me } = this.conversations;
+    const known = byId.get(receipt.conversation)?.state?.positions[me?.id ?? ""]?.[receipt.type] ?? 0;
+    this.receipts.offer(receipt, known);
   }
 
   private sendWatch(): void {
@@ -245,7 +236,7 @@ export class WireClient {
     if (kind !== "staff" || this.status !== "live") return;
     this.send({ type: "watch", conversations: [...watched] }, (frame) => {
       if (frame.type === "ok" || !frame.retry) return;
-      this.clock.after(frame.after_ms ?? POSITION_MS, () => this.sendWatch());
+      this.clock.after(frame.after_ms ?? WATCH_AGAIN_MS, () => this.sendWatch());
     });
   }
 
@@ -291,7 +282,7 @@ export class WireClient {
     if (status === "live") {
       this.sendWatch();
       this.pump();
-      for (const key of this.wanted.keys()) this.receipts.offer(key, true);
+      this.receipts.again();
     } else {
       this.answers.clear();
       this.outbox.requeue();
