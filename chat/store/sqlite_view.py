@@ -12,14 +12,26 @@ from msgspec.json import Decoder
 from chat.model import Conversation, Entry, author_of
 from chat.store import View
 
+BACKWARDS = 100  # entries of one step back
+
 _decode = Decoder(Conversation).decode
 
-_STATES = "SELECT c.state FROM conversations c JOIN accounts a ON a.key = c.account WHERE a.id = ?"
+# A unary plus keeps a column out of the choice of an index: without it SQLite would walk through the whole account
+# in the order of its cursors to find the few conversations of one contact.
+_STATES = "SELECT c.state FROM conversations c WHERE c.account = (SELECT a.key FROM accounts a WHERE a.id = ?)"
+_OF_CONTACT = _STATES.replace("c.account", "+c.account") + " AND c.contact = ? ORDER BY +c.cursor DESC LIMIT ?"
+_OPEN = " AND c.status IN ('queued', 'open', 'snoozed')"
+_ASSIGNED = f"{_STATES}{_OPEN} AND c.assignee = ? ORDER BY +c.cursor DESC LIMIT ?"
+_MOVED = f"{_STATES} AND c.cursor > ? ORDER BY c.cursor LIMIT ?"
+_WAITING = f"{_STATES}{_OPEN} ORDER BY c.waiting_since IS NULL, c.waiting_since, +c.cursor DESC LIMIT ?"
+_RESOLVED = f"{_STATES} AND +c.status = 'resolved' ORDER BY c.cursor DESC LIMIT ?"
 _ENTRIES = """
-    SELECT e.id, e.seq, e.born, e.kind, e.author, e.at, e.text, e.activity, e.data, e.audience FROM entries e
+    SELECT e.id, e.seq, e.born, e.kind, e.author, e.at, e.text, e.activity, e.data, e.audience, e.cursor
+    FROM entries e
     WHERE e.conversation = (
         SELECT c.key FROM conversations c JOIN accounts a ON a.key = c.account WHERE a.id = ? AND c.id = ?)
     AND NOT e.superseded"""
+_NEWEST = f"{_ENTRIES} AND e.seq < ? ORDER BY e.seq DESC LIMIT ?"
 _FOR_EVERYONE = " AND e.audience = 'everyone'"
 
 
@@ -45,28 +57,16 @@ class SqliteView:
         return states[0] if states else None
 
     async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
-        return self._states(_STATES + " AND c.contact = ? ORDER BY c.cursor DESC LIMIT ?", account, contact, limit)
+        return self._states(_OF_CONTACT, account, contact, limit)
 
     async def assigned(self, account: str, actor: str, limit: int) -> list[Conversation]:
-        return self._states(
-            _STATES
-            + " AND c.status IN ('queued', 'open', 'snoozed') AND c.assignee = ? ORDER BY c.cursor DESC LIMIT ?",
-            account,
-            actor,
-            limit,
-        )
+        return self._states(_ASSIGNED, account, actor, limit)
 
     async def moved(self, account: str, since: int, limit: int) -> list[Conversation]:
-        return self._states(_STATES + " AND c.cursor > ? ORDER BY c.cursor LIMIT ?", account, since, limit)
+        return self._states(_MOVED, account, since, limit)
 
     async def listed(self, account: str, *, resolved: bool, limit: int) -> list[Conversation]:
-        statuses = "('resolved')" if resolved else "('queued', 'open', 'snoozed')"
-        return self._states(
-            f"{_STATES} AND c.status IN {statuses}"
-            " ORDER BY c.waiting_since IS NULL, c.waiting_since, c.cursor DESC LIMIT ?",
-            account,
-            limit,
-        )
+        return self._states(_RESOLVED if resolved else _WAITING, account, limit)
 
     async def latest(self, account: str, conversation: str, limit: int, *, staff: bool) -> list[Entry]:
         return await self.before(account, conversation, 2**62, limit, staff=staff)
@@ -84,20 +84,30 @@ class SqliteView:
         )
 
     async def after_cursor(self, account: str, conversation: str, cursor: int, limit: int) -> list[Entry]:
-        return self._entries(
-            f"{_ENTRIES} AND e.cursor > ? ORDER BY e.seq LIMIT ?", account, conversation, cursor, limit
-        )
+        """Backwards in pages, as cursors grow with seqs but no index has both: what is missed is at the end."""
+        rows: list[tuple[Any, ...]] = []
+        before = 2**62
+        while True:
+            page = self._reader.execute(_NEWEST, (account, conversation, before, BACKWARDS)).fetchall()
+            later = [row for row in page if row[-1] > cursor]
+            rows += later
+            if len(later) < BACKWARDS:
+                return _sorted(rows[-limit:])
+            before = page[-1][1]
 
     def _states(self, statement: str, *values: Any) -> list[Conversation]:
         return [_decode(row[0]) for row in self._reader.execute(statement, values).fetchall()]
 
     def _entries(self, statement: str, *values: Any) -> list[Entry]:
-        rows = self._reader.execute(statement, values).fetchall()
-        return sorted((_entry(row) for row in rows), key=lambda entry: (entry.born, entry.id))
+        return _sorted(self._reader.execute(statement, values).fetchall())
+
+
+def _sorted(rows: list[tuple[Any, ...]]) -> list[Entry]:
+    return sorted((_entry(row) for row in rows), key=lambda entry: (entry.born, entry.id))
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    id_, seq, born, kind, author, at, text, activity, data, audience = row
+    id_, seq, born, kind, author, at, text, activity, data, audience, _ = row
     decoded = None if data is None else orjson.loads(data)
     return Entry(id_, seq, born, kind, author_of(author), at, text, activity, decoded, audience)
 

@@ -94,3 +94,22 @@ async def test_a_view_that_is_left_by_an_exception_is_closed_as_well(tmp_path: P
     async with store.view() as view:
         assert await view.head(MINE) == 0
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("of_contact", "ix_conversations_contact"),
+        ("assigned", "ix_conversations_account_status_assignee"),
+        ("moved", "ix_conversations_account_cursor"),
+        ("after_cursor", "ix_entries_conversation_seq"),
+    ],
+)
+async def test_a_large_account_costs_no_more_to_come_back_to(name: str, index: str) -> None:
+    connection = sqlite3.connect(migrated())
+    explaining = Explaining(connection)
+
+    await READS[name](SqliteView(explaining))  # type: ignore[arg-type]  # all that a view uses of a connection
+
+    connection.close()
+    assert any(index in plan for plan in explaining.plans)
