@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import orjson
@@ -16,11 +16,11 @@ import uvloop
 from bench import fanout, idle, paced, relay
 from bench.figures import Figure, table
 from bench.machine import machine
-from bench.profiling import LAYOUTS, profile
+from bench.profiling import LOADS, profile
 from bench.server import two_cores
 from bench.stage import Stage
 
-SCENARIOS: dict[str, Callable[[Stage], Awaitable[list[Figure]]]] = {
+SCENARIOS: dict[str, Callable[[Stage], Coroutine[None, None, list[Figure]]]] = {
     "relay": relay.measure,
     "paced": paced.measure,
     "idle": idle.measure,
@@ -30,6 +30,7 @@ SCENARIOS: dict[str, Callable[[Stage], Awaitable[list[Figure]]]] = {
 
 def main() -> int:
     chosen = _parser().parse_args()
+    _must_be_known(chosen.what)
     cores = two_cores()
     os.sched_setaffinity(0, {cores.load})
     gc.disable()  # a pause of the load would look like one of the server
@@ -43,6 +44,14 @@ def main() -> int:
         return _measure(stage, chosen.what or list(SCENARIOS), chosen.out)
 
 
+def _must_be_known(what: list[str]) -> None:
+    if what[:1] == ["profile"]:
+        if len(what) != 2 or what[1] not in LOADS:
+            sys.exit(f"profile what? {' | '.join(LOADS)}")
+    elif unknown := set(what) - set(SCENARIOS):
+        sys.exit(f"no such scenario: {', '.join(sorted(unknown))}")
+
+
 def _measure(stage: Stage, names: list[str], out: Path) -> int:
     where = machine(stage.folder)
     print(f"{where['cpu']}, {where['cores']} cores; Python {where['python']}; fdatasync {where['fdatasync_ms']} ms")
@@ -50,7 +59,7 @@ def _measure(stage: Stage, names: list[str], out: Path) -> int:
         print(f"Others are busy here (load {where['load_average']:.1f}): take these figures with care.")
     figures: list[Figure] = []
     for name in names:
-        figures += uvloop.run(_one(stage, name))
+        figures += uvloop.run(SCENARIOS[name](stage))
     print("\n" + table(figures))
     out.parent.mkdir(parents=True, exist_ok=True)
     found = {"machine": where, "figures": [each.as_json() for each in figures]}
@@ -59,14 +68,10 @@ def _measure(stage: Stage, names: list[str], out: Path) -> int:
     return 0 if all(each.holds for each in figures) else 1
 
 
-async def _one(stage: Stage, name: str) -> list[Figure]:
-    return await SCENARIOS[name](stage)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     words = ", ".join(SCENARIOS)
-    profiles = " | ".join(LAYOUTS)
+    profiles = " | ".join(LOADS)
     parser.add_argument("what", nargs="*", help=f"scenarios ({words}; all of them if none), or: profile {profiles}")
     parser.add_argument("--quick", action="store_true", help="one round of a second: for trying, not for judging")
     parser.add_argument("--seconds", type=float, help="of a round (5)")

@@ -14,6 +14,7 @@ from bench.wire import Peer, connect, connect_all
 
 LISTENERS = 1_000
 AGENTS = 20  # each with so many sockets as make up the listeners
+LAYOUT = [(AGENTS, 1)]
 GAP_SECONDS = 0.05  # long enough that no two changes meet in a batch or in an outbox
 WARM_SECONDS = 0.5
 SETTLE_SECONDS = 0.5
@@ -56,16 +57,23 @@ class Fanout:
         return sum(listener.changes for listener in self._listeners)
 
 
+async def load(server: Server, accounts: list[dict[str, Any]]) -> Fanout:
+    """Everybody connected and watching."""
+    (account,) = accounts
+    tokens = account["agents"] * (LISTENERS // AGENTS)
+    listeners = await connect_all(server, [Peer("agent", token) for token in tokens])
+    shopper = await connect(server, Peer("contact", account["contacts"][0]))
+    pair = await open_pair(account["inbox"], shopper, listeners[0])
+    await asyncio.gather(*(peer.ask("watch", conversations=[pair.conversation]) for peer in listeners))
+    await asyncio.sleep(SETTLE_SECONDS)
+    return Fanout(server, pair, listeners)
+
+
 async def measure(stage: Stage) -> list[Figure]:
-    (account,) = prepared(stage.folder / "fanout", [(AGENTS, 1)])
-    with shopbell(stage.folder / "fanout", stage.cores) as server:
-        tokens = account["agents"] * (LISTENERS // AGENTS)
-        listeners = await connect_all(server, [Peer("agent", token) for token in tokens])
-        shopper = await connect(server, Peer("contact", account["contacts"][0]))
-        pair = await open_pair(account["inbox"], shopper, listeners[0])
-        await asyncio.gather(*(peer.ask("watch", conversations=[pair.conversation]) for peer in listeners))
-        await asyncio.sleep(1.0)
-        load = Fanout(server, pair, listeners)
-        rounds = [stage.say("fanout", "1 to 1,000", await load.run(stage.seconds)) for _ in range(stage.rounds)]
+    folder = stage.folder / "fanout"
+    accounts = prepared(folder, LAYOUT)
+    with shopbell(folder, stage.cores) as server:
+        fanout = await load(server, accounts)
+        rounds = [stage.say("fanout", "1 to 1,000", await fanout.run(stage.seconds)) for _ in range(stage.rounds)]
     cpu = [each.cpu_ms_per_1000 for each in rounds]
     return [figure("fanout", "server CPU per 1,000 deliveries", "ms", cpu, BAR_CPU_MS)]

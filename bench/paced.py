@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.crowd import Crowd, gather_crowd
 from bench.figures import Figure, figure
-from bench.relay import one_account
+from bench.relay import ONE_ACCOUNT
 from bench.server import prepared, shopbell
 from bench.stage import Stage
 
@@ -85,7 +85,7 @@ class Paced:
 
 async def measure(stage: Stage) -> list[Figure]:
     found: dict[int, list[Latencies]] = {rate: [] for rate in BARS_MS}
-    accounts = prepared(stage.folder / "paced", one_account())
+    accounts = prepared(stage.folder / "paced", ONE_ACCOUNT)
     with shopbell(stage.folder / "paced", stage.cores) as server:
         load = Paced(await gather_crowd(server, accounts))
         for _ in range(stage.rounds):

@@ -7,28 +7,43 @@ import re
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any, Protocol
 
-from bench.crowd import gather_crowd
-from bench.relay import Relay, an_account_per_agent, one_account
-from bench.server import prepared, shopbell
+from bench import fanout, relay
+from bench.server import Server, prepared, shopbell
 from bench.stage import Stage
+from bench.window import Window
 
-LAYOUTS = {"relay": one_account, "relay20": an_account_per_agent}
+
+class Load(Protocol):
+    """What can be run for a while."""
+
+    async def run(self, seconds: float) -> Window: ...
+
+
+Make = Callable[[Server, list[dict[str, Any]]], Awaitable[Load]]
+LOADS: dict[str, tuple[list[tuple[int, int]], Make]] = {
+    "relay": (relay.ONE_ACCOUNT, relay.load),
+    "relay20": (relay.AN_ACCOUNT_PER_AGENT, relay.load),
+    "fanout": (fanout.LAYOUT, fanout.load),
+}
 RATE = 250  # samples a second: more of them slow the server down
 LINES = 30
 OURS = re.compile(r"\((?:chat|gateway|presence|websockets|uvicorn)/")
 
 
 async def profile(stage: Stage, what: str) -> None:
-    """Print the hot spots of a relay load, in µs per relayed message."""
+    """Print the hot spots of a load, in µs per message or delivery."""
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
         sys.exit("profiling wants py-spy: pip install py-spy")
     folder = stage.folder / "profile"
-    accounts = prepared(folder, LAYOUTS[what]())
+    layout, make = LOADS[what]
+    accounts = prepared(folder, layout)
     with shopbell(folder, stage.cores) as server:
-        load = Relay(server, await gather_crowd(server, accounts))
+        load = await make(server, accounts)
         plain = stage.say(what, "without py-spy", await load.run(stage.seconds))
         command = ["record", "--pid", str(server.process), "--duration", str(round(stage.seconds) + 1)]
         command += ["--rate", str(RATE), "--format", "raw", "--output", str(folder / "samples")]

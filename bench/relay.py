@@ -13,6 +13,8 @@ from bench.window import Window, window
 
 CONVERSATIONS = 200
 AGENTS = 20
+ONE_ACCOUNT = [(AGENTS, CONVERSATIONS)]
+AN_ACCOUNT_PER_AGENT = [(1, CONVERSATIONS // AGENTS)] * AGENTS
 IN_FLIGHT = 4
 WARM_SECONDS = 1.0
 QUIET_SECONDS = 0.3
@@ -61,27 +63,24 @@ class Relay:
             await asyncio.sleep(QUIET_SECONDS)
 
 
-def one_account() -> list[tuple[int, int]]:
-    return [(AGENTS, CONVERSATIONS)]
-
-
-def an_account_per_agent() -> list[tuple[int, int]]:
-    return [(1, CONVERSATIONS // AGENTS)] * AGENTS
+async def load(server: Server, accounts: list[dict[str, Any]]) -> Relay:
+    """Everybody connected and in conversation."""
+    return Relay(server, await gather_crowd(server, accounts))
 
 
 async def measure(stage: Stage) -> list[Figure]:
     """The three loads in turn, round by round, so that what disturbs the machine disturbs all of them."""
-    accounts = prepared(stage.folder / "relay", one_account() + an_account_per_agent())
+    accounts = prepared(stage.folder / "relay", ONE_ACCOUNT + AN_ACCOUNT_PER_AGENT)
     with shopbell(stage.folder / "relay", stage.cores) as ours, bare(stage.folder / "bare", stage.cores) as theirs:
         loads = {
-            "one account": Relay(ours, await gather_crowd(ours, accounts[:1])),
-            "20 accounts": Relay(ours, await gather_crowd(ours, accounts[1:])),
-            "bare Starlette": Relay(theirs, await gather_crowd(theirs, bare_accounts())),
+            "one account": await load(ours, accounts[:1]),
+            "20 accounts": await load(ours, accounts[1:]),
+            "bare Starlette": await load(theirs, bare_accounts()),
         }
         rounds: dict[str, list[Window]] = {name: [] for name in loads}
         for _ in range(stage.rounds):
-            for name, load in loads.items():
-                rounds[name].append(stage.say("relay", name, await load.run(stage.seconds)))
+            for name, relay in loads.items():
+                rounds[name].append(stage.say("relay", name, await relay.run(stage.seconds)))
     return _figures(rounds)
 
 
