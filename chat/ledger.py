@@ -62,19 +62,20 @@ class Ledger:
 
     async def _perform(self, tickets: list[Ticket]) -> None:
         try:
-            self._settle(*await self._transact(tickets))
+            answers, commits = await self._transact(tickets)
         except Unavailable as error:
             log.warning("the store is away: %s", error)
-            self._settle([Answer(ticket, StoreAway()) for ticket in tickets], [])
+            answers, commits = [Answer(ticket, StoreAway()) for ticket in tickets], []
         except Exception:
             # The boundary where a bug, or data that the database won't take, is caught. One ask may be the cause
             # of it and the others not, so they are run one at a time.
             log.exception("a batch of %d failed", len(tickets))
-            if len(tickets) == 1:
-                self._settle([Answer(tickets[0], Internal())], [])
+            if len(tickets) > 1:
+                for ticket in tickets:
+                    await self._perform([ticket])
                 return
-            for ticket in tickets:
-                await self._perform([ticket])
+            answers, commits = [Answer(tickets[0], Internal())], []
+        self._settle(answers, commits)
 
     async def _transact(self, tickets: list[Ticket]) -> tuple[list[Answer], list[Commit]]:
         transaction = await self._store.begin({ticket.account for ticket in tickets})

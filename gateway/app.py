@@ -11,9 +11,6 @@ from typing import Any, cast
 
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from chat.clock import Clock, SystemClock
 from chat.directory import Directory
@@ -29,12 +26,11 @@ from gateway import pages
 from gateway.admission import Admission
 from gateway.api import conversations, health, login, me, session, staff, token
 from gateway.api.asker import Askers
-from gateway.api.problem import HANDLERS
 from gateway.arrivals import Arrivals, Desk
 from gateway.auth import Doorkeeper, Tokens
 from gateway.bus.memory import MemoryBus
 from gateway.drain import DrainingServer, DrainTimes, drain
-from gateway.headers import Headers
+from gateway.http import application
 from gateway.hub import Hub
 from gateway.metrics import new_metrics
 from gateway.origins import Origins
@@ -83,6 +79,7 @@ class Shopbell:
         admission = Admission(
             origins,
             clock,
+            metrics,
             per_second=settings.handshakes_per_second,
             unauthenticated=settings.unauthenticated_sockets,
         )
@@ -117,8 +114,8 @@ class Shopbell:
             metrics=metrics,
         )
         askers = Askers(sessions, directory)
-        self.http = Starlette(
-            routes=[
+        self.http = application(
+            [
                 *health.routes(lambda: admission.is_draining, partial(reading.cursors, []), metrics.render),
                 *session.routes(directory, sessions, tokens, origins),
                 *login.routes(
@@ -136,8 +133,7 @@ class Shopbell:
                 *staff.routes(directory, askers),
                 *pages.routes(directory, settings.public_url, pages.Built()),
             ],
-            middleware=[Middleware(Headers, metrics=metrics), Middleware(GZipMiddleware, minimum_size=1000)],
-            exception_handlers=HANDLERS,
+            metrics,
         )
 
     async def run(self) -> None:

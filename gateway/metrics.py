@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "shopbell_"
 
-_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -70,13 +69,9 @@ class Metrics:
     resends: Counter = counter("Asks that were carried out before and answered again.")
     refusals: Counter = counter("Asks refused, by code.", "code")
     batch_asks: Histogram = histogram("Asks of one transaction.", _SIZES)
-    batch_seconds: Histogram = histogram("Time of one transaction, from lock to commit.", _SECONDS)
-    gathered: Gauge = gauge("Asks that wait for the next batch.")
-    deliveries: Counter = counter("Frames put into outboxes.")
     signals_shed: Counter = counter("Signals dropped because their listener was slow.")
     holes_healed: Counter = counter("Holes in an account's stream that were read from the store.")
     pongs_missed: Counter = counter("Sockets that didn't answer a ping in time.")
-    store_outages: Counter = counter("Times the store went away.")
     draining: Gauge = gauge("1 while this node lets go of its sockets.")
     http_answers: Counter = counter("HTTP answers, by resource and status.", "resource", "status")
 

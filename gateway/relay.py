@@ -132,6 +132,7 @@ class Relay:
 
     async def _missed(self, account: str, since: int) -> Bulletin:
         cursor, missed = await self._reading.missed(account, since)
+        self._metrics.holes_healed.inc()
         return of_missed(account, since, cursor, missed)
 
 

@@ -95,7 +95,11 @@ class Dirty:
     def flush(self) -> None:
         sockets, self.sockets = self.sockets, []
         for socket in sockets:
-            socket.flush()
+            try:
+                socket.flush()
+            except Exception:  # the boundary: what one connection does can't stop the others, nor the ledger
+                log.exception("a socket could not be written")
+                socket.abort()
 
 
 NOBODY = Actor(account="", kind="system", id="sys_nobody")
@@ -373,6 +377,10 @@ class Socket(asyncio.Protocol):
 
     # --- the wheel's Rider ---------------------------------------------------------------------------------------
 
+    def abort(self) -> None:
+        """End the connection without a word."""
+        self._transport.abort()
+
     def ping(self, n: int) -> None:
         self._heard = False
         self.send(protocol.ping(n))
@@ -397,7 +405,7 @@ class Socket(asyncio.Protocol):
     def flush(self) -> None:
         """Write what is in the outbox, if the transport takes it."""
         self._is_dirty = False
-        if self._outbox and not self._outbox.is_held and not self._closing_at:
+        if self._outbox and not self._outbox.is_held and not self._closing_at and not self._transport.is_closing():
             self._transport.write(self._outbox.take(joined=self._session.batch))
 
     # --- inside --------------------------------------------------------------------------------------------------

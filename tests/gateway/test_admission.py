@@ -6,6 +6,7 @@ import pytest
 from websockets.datastructures import Headers
 
 from gateway.admission import Admission, Turned
+from gateway.metrics import new_metrics
 from gateway.origins import Origin, Origins
 from tests.builders import StillClock
 
@@ -14,7 +15,7 @@ OWN = "https://chat.example"
 
 def an_admission(clock: StillClock | None = None, *, per_second: int = 1000, unauthenticated: int = 500) -> Admission:
     origins = Origins([Origin("https", "chat.example", 443)])
-    return Admission(origins, clock or StillClock(), per_second=per_second, unauthenticated=unauthenticated)
+    return Admission(origins, clock or StillClock(), new_metrics(), per_second=per_second, unauthenticated=unauthenticated)
 
 
 def knock(admission: Admission, path: str = "/v1/socket", origins: Sequence[str] = (OWN,)) -> bool:
