@@ -7,7 +7,7 @@ import { Banner } from "./banner.tsx";
 import { ConversationScreen } from "./conversation.tsx";
 import { Header } from "./header.tsx";
 import { List } from "./list.tsx";
-import "./base.css";
+import "./reset.css";
 import "./panel.css";
 
 interface Props {
