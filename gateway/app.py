@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, cast
@@ -136,7 +137,7 @@ class Shopbell:
             metrics,
         )
 
-    async def run(self) -> None:
+    async def run(self, listener: socket.socket) -> None:
         """Serve until a signal comes. A task of ours that ends by itself is a bug and ends the process."""
         self._bus.listen(lambda channel, payload: None, lambda: None)
         async with asyncio.TaskGroup() as group:
@@ -151,7 +152,8 @@ class Shopbell:
             gc.collect()
             gc.freeze()  # what is here now stays: the collector needn't look at it again
             server = DrainingServer(self._config(), self._start_drain)
-            await server.serve()
+            log.info("serving on http://%s:%d", *listener.getsockname()[:2])
+            await server.serve([listener])
             self.ledger.stop()
             await batches
             for task in others:
@@ -167,8 +169,6 @@ class Shopbell:
         settings = self._settings
         return uvicorn.Config(
             self.http,
-            host=settings.host,
-            port=settings.port,
             http=cast("Any", partial(RequestProtocol, Pending(self._wheel, self._clock))),
             ws=cast("Any", self._socket),
             lifespan="off",
@@ -213,11 +213,19 @@ def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:
     }
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Our own, as uvicorn ends the process when an address is in use."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
 def serve(settings: Settings) -> None:
-    """Run one node until SIGTERM or Ctrl-C. Raises Unavailable when the database can't be had."""
+    """Run one node until SIGTERM or Ctrl-C. Raises Unavailable when the database can't be had, OSError when the
+    address can't."""
 
     async def main() -> None:
+        listener = listen(settings.host, settings.port)
         store = SqliteStore.open(settings.store_path)
-        await Shopbell(settings, store, SystemClock()).run()
+        await Shopbell(settings, store, SystemClock()).run(listener)
 
     uvloop.run(main())

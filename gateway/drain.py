@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
-from socket import socket
 from types import FrameType
 
 import uvicorn
@@ -63,7 +63,7 @@ class DrainingServer(uvicorn.Server):
                 self._draining.cancel()
         self.should_exit = True
 
-    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._draining = self._before_shutdown()
         await asyncio.wait([self._draining])
-        await super().shutdown()
+        await super().shutdown(sockets)

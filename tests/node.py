@@ -186,7 +186,7 @@ async def a_node(folder: Path, **chosen: Any) -> AsyncIterator[Node]:
     complaints = Complaints()
     logging.getLogger().addHandler(complaints)
     shopbell = Shopbell(read, store, clock)
-    running = asyncio.get_running_loop().create_task(shopbell.run())
+    running = asyncio.get_running_loop().create_task(shopbell.run(app.listen("127.0.0.1", port)))
     node = Node(port, shopbell, directory, mine, other, sessions, Tokens(SECRET.encode(), clock, 600), complaints)
     try:
         await _listening(port, running)
