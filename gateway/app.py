@@ -224,8 +224,8 @@ def serve(settings: Settings) -> None:
     address can't."""
 
     async def main() -> None:
-        listener = listen(settings.host, settings.port)
-        store = SqliteStore.open(settings.store_path)
-        await Shopbell(settings, store, SystemClock()).run(listener)
+        with listen(settings.host, settings.port) as listener:
+            store = SqliteStore.open(settings.store_path)
+            await Shopbell(settings, store, SystemClock()).run(listener)
 
     uvloop.run(main())
