@@ -1,0 +1,74 @@
+"""Connections that never send a whole request are cut off; others aren't."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway import requests
+from tests.node import Node, on_a_node
+
+
+async def _open(node: Node, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+    writer.write(data)
+    await writer.drain()
+    return reader, writer
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the end; the kernel may say it as a reset."""
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+
+
+@on_a_node(tick=0.02)
+async def test_who_sends_half_a_request_is_cut_off_in_time(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "REQUEST_SECONDS", 0.1)
+    reader, writer = await _open(node, b"GET /healthz HTTP/1.1\r\nHost: ")
+
+    async with asyncio.timeout(5):
+        assert await rest(reader) == b""
+    writer.close()
+
+
+@on_a_node(tick=0.02)
+async def test_who_sends_nothing_is_cut_off_too(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "REQUEST_SECONDS", 0.1)
+    reader, writer = await _open(node, b"")
+
+    async with asyncio.timeout(5):
+        assert await rest(reader) == b""
+    writer.close()
+
+
+@on_a_node(tick=0.02)
+async def test_a_connection_that_was_answered_may_rest(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "REQUEST_SECONDS", 0.1)
+    resting, writer = await _open(node, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert b'{"status":"ok"}' in await resting.readuntil(b"}")
+
+        slow, slow_writer = await _open(node, b"GET ")  # cut off later than the first was answered
+        await rest(slow)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b'{"status":"ok"}' in await resting.readuntil(b"}")
+    writer.close()
+    slow_writer.close()
+
+
+@on_a_node(tick=0.02)
+async def test_beyond_so_many_pending_connections_the_newest_is_cut_off(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "PENDING", 2)
+    pending = [await _open(node, b"GET ") for _ in range(2)]
+
+    reader, writer = await _open(node, b"")
+    async with asyncio.timeout(5):
+        assert await rest(reader) == b""
+    for _, other in [*pending, (reader, writer)]:
+        other.close()
