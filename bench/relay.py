@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from statistics import mean
 from typing import Any
 
 from bench.crowd import Crowd, gather_crowd
@@ -108,4 +109,6 @@ def _figures(rounds: dict[str, list[Window]]) -> list[Figure]:
             for ours, theirs in zip(rounds[name], rounds["bare Starlette"], strict=True)
         ]
         found.append(figure("relay", f"{name} ÷ bare Starlette, CPU", "×", ratios))
+    others = [mean(each.others_percent for each in turn) for turn in zip(*rounds.values(), strict=True)]
+    found.append(figure("relay", "others on the server's core", "%", others))
     return found

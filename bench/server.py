@@ -154,7 +154,7 @@ def _wait_until_healthy(child: subprocess.Popen[bytes], port: int, log: Path) ->
                 return
         except (OSError, urllib.error.URLError):
             time.sleep(0.05)
-    raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"the server did not start (exit status {child.poll()}):\n{log.read_text()[-2000:]}")
 
 
 def _script(name: str) -> str:

@@ -29,10 +29,15 @@ class Window:
     def per_second(self) -> float:
         return self.count / self.seconds
 
+    @property
+    def others_percent(self) -> float:
+        """What others had of the server's core. Above a few percent the figures aren't worth much."""
+        return 100 * self.others_seconds / self.seconds
+
     def __str__(self) -> str:
         return (
             f"{self.cpu_ms_per_1000:6.1f} ms per 1,000   {self.per_second:9,.0f}/s   "
-            f"core: server {self.cpu_seconds / self.seconds:4.0%}, others {self.others_seconds / self.seconds:4.0%}"
+            f"core: server {100 * self.cpu_seconds / self.seconds:3.0f} %, others {self.others_percent:3.0f} %"
         )
 
 
