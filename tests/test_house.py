@@ -13,7 +13,11 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("chat", "presence", "gateway", "bots")
 
 # Modules without a test file of their own, and where their promises are kept instead.
-TESTED_ELSEWHERE: dict[str, str] = {}
+TESTED_ELSEWHERE: dict[str, str] = {
+    # Parts of the SQLite engine, which is tested as a whole.
+    "chat/store/sqlite_file.py": "tests/chat/store/test_sqlite.py",
+    "chat/store/sqlite_rows.py": "tests/contracts/test_store.py",
+}
 
 # A name that says nothing collects everything.
 FORBIDDEN_NAMES = {

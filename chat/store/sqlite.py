@@ -7,28 +7,25 @@ holder of `_writing`. Being the only writer (the lock file sees to that) it may 
 from __future__ import annotations
 
 import asyncio
-import errno
-import fcntl
 import os
 import secrets
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
-from msgspec.json import Decoder
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import StaticPool
 
 from chat.errors import Unavailable
-from chat.model import Actor, Conversation, Inbox, Receipt, Team
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written
+from chat.model import Conversation
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, sqlite_rows
 from chat.store.commits import CommitPlace
+from chat.store.sqlite_file import cold_engine, connect, is_locked, lock_file
 from chat.store.sqlite_view import SqliteView
 
 T = TypeVar("T")
@@ -38,18 +35,6 @@ LOCK_RETRY_SECONDS = 0.02
 CACHED = 20_000  # rows of each kind; a conversation's state is about 1 KiB
 ASIDE_SECONDS = 5.0  # how often the head is written aside, see `_new_epoch_if_history_was_lost`
 
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA busy_timeout=0",  # waiting inside SQLite would block the loop; we retry outside
-    "PRAGMA foreign_keys=OFF",  # hot rows are written by one place; the cold path checks its own
-    "PRAGMA cache_size=-65536",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA wal_autocheckpoint=4000",  # pages; a checkpoint costs a few ms, so not every 1,000
-)
-
-_decode = Decoder(Conversation).decode
-
 
 class SqliteStore:
     """See `chat.store.Store` for the promises."""
@@ -58,10 +43,10 @@ class SqliteStore:
         self._path = path
         self._lock = lock
         self._writing = asyncio.Lock()
-        self._writer = _connect(path)
-        self._reader = _connect(path)
+        self._writer = connect(path)
+        self._reader = connect(path)
         self._reader.execute("PRAGMA query_only=ON")
-        self._cold = _cold_engine(path)
+        self._cold = cold_engine(path)
         self._committing = ThreadPoolExecutor(1, "commit")
         self.place = CommitPlace()
         self._accounts: dict[str, int] = {}
@@ -76,7 +61,7 @@ class SqliteStore:
     @classmethod
     def open(cls, path: Path) -> SqliteStore:
         """The store in this file, migrated already. Raises Unavailable if another process has it."""
-        lock = _lock_file(path)
+        lock = lock_file(path)
         try:
             return cls(path, lock)
         except sqlite3.Error as error:
@@ -127,7 +112,7 @@ class SqliteStore:
                     with self._cold.begin() as connection:
                         return work(connection)
                 except OperationalError as error:
-                    if not _is_locked(error.orig) or time.monotonic() > deadline:
+                    if not is_locked(error.orig) or time.monotonic() > deadline:
                         raise Unavailable(f"the database can't be written: {error.orig}") from error
                     await asyncio.sleep(LOCK_RETRY_SECONDS)
                 finally:
@@ -154,7 +139,7 @@ class SqliteStore:
                 self._writer.execute("BEGIN IMMEDIATE")
                 return
             except sqlite3.OperationalError as error:
-                if not _is_locked(error) or time.monotonic() > deadline:
+                if not is_locked(error) or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(LOCK_RETRY_SECONDS)
 
@@ -239,11 +224,11 @@ class SqliteTransaction:
         cache = self._store._cache
         with _as_unavailable():
             return Loaded(
-                receipts=self._receipts(wanted.entries),
+                receipts=sqlite_rows.receipts(self._writer, wanted.entries),
                 conversations=_through(cache.conversations, wanted.conversations, self._conversations),
-                actors=_through(cache.actors, wanted.actors, self._actors),
-                inboxes=_through(cache.inboxes, wanted.inboxes, self._inboxes),
-                teams=_through(cache.teams, wanted.teams, self._teams),
+                actors=_through(cache.actors, wanted.actors, partial(sqlite_rows.actors, self._writer)),
+                inboxes=_through(cache.inboxes, wanted.inboxes, partial(sqlite_rows.inboxes, self._writer)),
+                teams=_through(cache.teams, wanted.teams, partial(sqlite_rows.teams, self._writer)),
             )
 
     async def write(self, moves: Sequence[Move], heads: Mapping[str, Head]) -> None:
@@ -251,11 +236,11 @@ class SqliteTransaction:
         with _as_unavailable():
             self._write_conversations(moves)
             self._writer.executemany(
-                _INSERT_ENTRY,
+                sqlite_rows.INSERT_ENTRY,
                 [
                     row
                     for move in moves
-                    for row in _entry_rows(
+                    for row in sqlite_rows.entry_rows(
                         self._store._accounts[move.account],
                         self._store._keys[move.account, move.after.id],
                         move.entries,
@@ -263,7 +248,7 @@ class SqliteTransaction:
                 ],
             )
             self._writer.executemany(
-                "UPDATE ledgers SET cursor = ?, at = ? WHERE account = ?",
+                sqlite_rows.MOVE_LEDGER,
                 [(head.cursor, head.at, self._store._accounts[account]) for account, head in heads.items()],
             )
 
@@ -310,19 +295,21 @@ class SqliteTransaction:
                 key = self._store._next_key
                 self._store._next_key += 1
                 self._store._keys[move.account, after.id] = key
-                new.append((key, self._store._accounts[move.account], after.id, after.contact, *_columns(move)))
+                new.append(
+                    (key, self._store._accounts[move.account], after.id, after.contact, *sqlite_rows.columns(move))
+                )
                 continue
             key = self._key(move.account, after.id)
-            if _is_shifted(move.before, after):
-                shifted.append((*_columns(move), key))
+            if sqlite_rows.is_shifted(move.before, after):
+                shifted.append((*sqlite_rows.columns(move), key))
             else:
                 moved.append((after.waiting_since, after.seq, after.cursor, move.document, key))
         if new:
-            self._writer.executemany(_INSERT_CONVERSATION, new)
+            self._writer.executemany(sqlite_rows.INSERT_CONVERSATION, new)
         if moved:
-            self._writer.executemany(_MOVE_CONVERSATION, moved)
+            self._writer.executemany(sqlite_rows.MOVE_CONVERSATION, moved)
         if shifted:
-            self._writer.executemany(_SHIFT_CONVERSATION, shifted)
+            self._writer.executemany(sqlite_rows.SHIFT_CONVERSATION, shifted)
 
     def _key(self, account: str, conversation: str) -> int:
         key = self._store._keys.get((account, conversation))
@@ -331,93 +318,10 @@ class SqliteTransaction:
             key = self._store._keys[account, conversation] = int(row[0])
         return key
 
-    def _receipts(self, wanted: set[Scoped]) -> dict[Scoped, Receipt]:
-        if not wanted:
-            return {}
-        rows = self._writer.execute(_RECEIPTS, (_ids(wanted),))
-        found = {(account, entry): Receipt(*rest) for account, entry, *rest in rows}
-        return {scoped: receipt for scoped, receipt in found.items() if scoped in wanted}
-
     def _conversations(self, wanted: set[Scoped]) -> dict[Scoped, Conversation]:
-        rows = self._writer.execute(_CONVERSATIONS, (_ids(wanted),)).fetchall()
-        for account, conversation, key, _ in rows:
-            self._store._keys[account, conversation] = key
-        return {(account, conversation): _decode(state) for account, conversation, _, state in rows}
-
-    def _actors(self, wanted: set[Scoped]) -> dict[Scoped, Actor]:
-        rows = self._writer.execute(_ACTORS, (_ids(wanted),) * 3)
-        return {
-            (account, id_): Actor(account, kind, id_, name, role, picture, bool(active))
-            for account, kind, id_, name, role, picture, active in rows
-        }
-
-    def _inboxes(self, wanted: set[Scoped]) -> dict[Scoped, Inbox]:
-        return {(row[0], row[1]): Inbox(*row) for row in self._writer.execute(_INBOXES, (_ids(wanted),))}
-
-    def _teams(self, wanted: set[Scoped]) -> dict[Scoped, Team]:
-        return {(row[0], row[1]): Team(*row) for row in self._writer.execute(_TEAMS, (_ids(wanted),))}
-
-
-_IDS = "(SELECT value FROM json_each(?))"
-_RECEIPTS = f"""
-    SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
-    JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
-    WHERE e.id IN {_IDS} AND e.seq = e.born"""
-_CONVERSATIONS = f"""
-    SELECT a.id, c.id, c.key, c.state FROM conversations c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
-_ACTORS = f"""
-    SELECT a.id, 'agent', g.id, g.name, g.role, g.picture, g.active
-    FROM agents g JOIN accounts a ON a.key = g.account WHERE g.id IN {_IDS}
-    UNION ALL SELECT a.id, 'bot', b.id, b.name, NULL, b.picture, b.active
-    FROM bots b JOIN accounts a ON a.key = b.account WHERE b.id IN {_IDS}
-    UNION ALL SELECT a.id, 'contact', c.id, c.name, NULL, NULL, 1
-    FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
-_INBOXES = f"SELECT a.id, i.id, i.name FROM inboxes i JOIN accounts a ON a.key = i.account WHERE i.id IN {_IDS}"
-_TEAMS = f"SELECT a.id, t.id, t.name FROM teams t JOIN accounts a ON a.key = t.account WHERE t.id IN {_IDS}"
-
-_INSERT_CONVERSATION = """
-    INSERT INTO conversations
-    (key, account, id, contact, status, assignee, team, waiting_since, seq, cursor, state)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-# The hot one leaves the columns of the views' index alone, so that SQLite doesn't touch that index.
-_MOVE_CONVERSATION = "UPDATE conversations SET waiting_since = ?, seq = ?, cursor = ?, state = ? WHERE key = ?"
-_SHIFT_CONVERSATION = """
-    UPDATE conversations SET status = ?, assignee = ?, team = ?, waiting_since = ?, seq = ?, cursor = ?, state = ?
-    WHERE key = ?"""
-_INSERT_ENTRY = """
-    INSERT INTO entries
-    (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-
-
-def _columns(move: Move) -> tuple[Any, ...]:
-    after = move.after
-    return after.status, after.assignee, after.team, after.waiting_since, after.seq, after.cursor, move.document
-
-
-def _is_shifted(before: Conversation, after: Conversation) -> bool:
-    return before.status != after.status or before.assignee != after.assignee or before.team != after.team
-
-
-def _entry_rows(account: int, conversation: int, written: Iterable[Written]) -> Iterable[tuple[Any, ...]]:
-    for item in written:
-        entry = item.entry
-        yield (
-            account,
-            conversation,
-            entry.id,
-            entry.seq,
-            entry.born,
-            item.cursor,
-            entry.kind,
-            entry.audience,
-            entry.author.id,
-            entry.at,
-            entry.text,
-            entry.activity,
-            None if entry.data is None else orjson.dumps(entry.data).decode(),
-            item.digest,
-        )
+        found = sqlite_rows.conversations(self._writer, wanted)
+        self._store._keys.update((scoped, key) for scoped, (key, _) in found.items())
+        return {scoped: conversation for scoped, (_, conversation) in found.items()}
 
 
 def _through(
@@ -441,10 +345,6 @@ def _trim(cache: dict[Any, Any]) -> None:
             del cache[scoped]
 
 
-def _ids(wanted: Iterable[Scoped]) -> str:
-    return orjson.dumps([id_ for _, id_ in wanted]).decode()
-
-
 class _as_unavailable:
     """Turn the driver's errors into Unavailable. A class, as a generator costs 1 µs more, three times a batch."""
 
@@ -454,46 +354,6 @@ class _as_unavailable:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
             raise Unavailable(f"the database can't be written: {error}") from error
-
-
-def _is_locked(error: BaseException | None) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
-    return connection
-
-
-def _cold_engine(path: Path) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": 0}
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, record: object) -> None:
-        for pragma in (*_PRAGMAS, "PRAGMA foreign_keys=ON"):
-            connection.execute(pragma)
-
-    return engine
-
-
-def _lock_file(path: Path) -> int:
-    """Hold the lock beside the database, or raise Unavailable: a second server would break the first one's caches."""
-    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise
-        raise Unavailable(f"another process is using the database {path}") from error
-    return lock
 
 
 _: type[Store] = SqliteStore

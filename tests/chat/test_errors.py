@@ -28,7 +28,9 @@ def test_the_codes_and_whether_a_retry_makes_sense_are_those_of_the_wire() -> No
 
 
 def test_every_refusal_is_in_the_list() -> None:
-    assert set(Refused.__subclasses__()) == set(REFUSALS)
+    ours = {refusal for refusal in Refused.__subclasses__() if refusal.__module__ == Refused.__module__}
+
+    assert ours == set(REFUSALS)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
