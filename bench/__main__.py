@@ -14,7 +14,7 @@ import orjson
 import uvloop
 
 from bench import fanout, idle, paced, relay
-from bench.figures import Figure, table
+from bench.figures import Figure, figure, table
 from bench.machine import machine
 from bench.profiling import LOADS, profile
 from bench.server import two_cores
@@ -60,6 +60,7 @@ def _measure(stage: Stage, names: list[str], out: Path) -> int:
     figures: list[Figure] = []
     for name in names:
         figures += uvloop.run(SCENARIOS[name](stage))
+    figures.append(figure("machine", "a fixed piece of work on the server's core", "ms", stage.laps_ms))
     print("\n" + table(figures))
     out.parent.mkdir(parents=True, exist_ok=True)
     found = {"machine": where, "figures": [each.as_json() for each in figures]}
