@@ -27,7 +27,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 @pytest.fixture
 def server(prepared: Prepared, tmp_path: Path) -> Iterator[Server]:
     """A server that isn't started yet. Whatever happens, it leaves no tracebacks and no process behind."""
-    server = Server.copy(prepared, tmp_path / "data")
+    server = Server.copy(prepared, tmp_path / "data", tmp_path / "server.log")
     yield server
     server.close()
     assert server.complaints() == []

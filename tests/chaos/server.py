@@ -67,16 +67,18 @@ class Server:
     """One data folder and port; `start` and `kill` it as often as you like."""
 
     data: Path
+    log: Path
     bot_token: str
+    port: int
     settings: dict[str, str] = field(default_factory=dict)
-    port: int = 0
     command: list[str] = field(default_factory=lambda: ["-m", "gateway", "serve"])  # python's arguments
     process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def copy(cls, prepared: Prepared, data: Path, **settings: str) -> "Server":
+    def copy(cls, prepared: Prepared, data: Path, log: Path) -> "Server":
+        """A server on a copy of what was prepared. The log stands elsewhere: the data folder may be full."""
         shutil.copytree(prepared.data, data, dirs_exist_ok=True)
-        return cls(data, prepared.bot_token, settings, _free_port())
+        return cls(data, log, prepared.bot_token, _free_port())
 
     @property
     def url(self) -> str:
@@ -85,10 +87,6 @@ class Server:
     @property
     def database(self) -> Path:
         return self.data / "shopbell.db"
-
-    @property
-    def log(self) -> Path:
-        return self.data.with_suffix(".log")  # outside: the data folder may be full
 
     async def start(self) -> None:
         """Run it and wait until it is ready to be talked to."""

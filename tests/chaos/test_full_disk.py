@@ -15,7 +15,7 @@ from tests.history import Verdict
 
 FULL_SECONDS = 2.0
 FILE_LIMIT = 64 * 1024  # less than the database and its log have already: the next write fails
-SMALL = 12 * 1024 * 1024
+SMALL = 48 * 1024 * 1024  # the database and its log, which grows to 16 MB before it is worked in, fit in well
 LEFT = 256 * 1024
 
 
@@ -75,9 +75,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_file_system_that_is_full_is_survived(
-    small_disk: Path, prepared: Prepared, dice: random.Random, tell: Callable[[object], None]
+    small_disk: Path, tmp_path: Path, prepared: Prepared, dice: random.Random, tell: Callable[[object], None]
 ) -> None:
-    server = Server.copy(prepared, small_disk / "data")
+    server = Server.copy(prepared, small_disk / "data", tmp_path / "server.log")
     ballast = small_disk / "ballast"
 
     def fill() -> None:
