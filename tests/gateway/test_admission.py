@@ -15,7 +15,9 @@ OWN = "https://chat.example"
 
 def an_admission(clock: StillClock | None = None, *, per_second: int = 1000, unauthenticated: int = 500) -> Admission:
     origins = Origins([Origin("https", "chat.example", 443)])
-    return Admission(origins, clock or StillClock(), new_metrics(), per_second=per_second, unauthenticated=unauthenticated)
+    return Admission(
+        origins, clock or StillClock(), new_metrics(), per_second=per_second, unauthenticated=unauthenticated
+    )
 
 
 def knock(admission: Admission, path: str = "/v1/socket", origins: Sequence[str] = (OWN,)) -> bool:
