@@ -48,8 +48,13 @@ export class Session {
 
   /** One tab at a time, so that two tabs that open together become one contact, not two. */
   private async renew(): Promise<Answer> {
-    const ask = (): Promise<Answer> => this.post();
-    return "locks" in navigator ? await navigator.locks.request(this.key, ask) : await ask();
+    let asked: Promise<Answer> | undefined;
+    const ask = (): Promise<Answer> => (asked = this.post());
+    try {
+      return await navigator.locks.request(this.key, ask);
+    } catch {
+      return await (asked ?? ask()); // no locks here, or denied to frames of another site, as storage is
+    }
   }
 
   private async post(): Promise<Answer> {
