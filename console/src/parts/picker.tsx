@@ -1,6 +1,6 @@
 /** Whose is it: a list of colleagues, bots and teams to give the conversation to, found by typing. */
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Staff, State } from "../types.ts";
 import { t } from "../words.ts";
 import { Avatar } from "./avatar.tsx";
@@ -98,7 +98,7 @@ export function Picker({ state, close }: { state: State; close: (isDone: boolean
   }, [state, staff, present, me, wanted]);
   const current = choices[Math.min(active, choices.length - 1)];
 
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []); // at once: the next key is meant for the picker
   useEffect(() => box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }), [active]);
 
   const take = (choice: Choice | undefined) => {
