@@ -65,7 +65,7 @@ def backstage() -> Iterator[Backstage]:
 @pytest.fixture
 def still_server(prepared: Prepared, tmp_path: Path) -> Iterator[Server]:
     """A server that isn't started yet. It leaves no tracebacks behind."""
-    server = Server.copy(prepared, tmp_path / "data")
+    server = Server.copy(prepared, tmp_path / "data", tmp_path / "server.log")
     yield server
     server.close()
     assert server.complaints() == []

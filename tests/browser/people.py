@@ -88,7 +88,7 @@ class Agent:
         )
         assert answer.ok, answer.text()
         page.goto(f"{url}/console/#/all/open")
-        expect(page.get_by_role("navigation", name="Views").get_by_text("Connected")).to_be_visible()
+        expect(page.get_by_role("navigation", name="Views")).to_be_visible()
         return cls(page)
 
     @property
