@@ -73,7 +73,7 @@ class Connection:
             pass
         finally:
             self._socket.transport.abort()
-        code, reason = self._socket.close_code or LOST, self._socket.close_reason or ""
+        code, reason = int(self._socket.close_code or LOST), self._socket.close_reason or ""
         return End(code, reason, has_moved=self._move_at is not None and code in (MOVED, LOST))
 
     def push(self, frame: dict[str, Any] | None = None) -> None:
