@@ -221,7 +221,11 @@ class Peer:
                 pass
 
     def leave(self) -> None:
-        """Go without a word."""
+        """Go without a word, also in the midst of sending or hearing."""
+        if self._socket.fileno() >= 0:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._socket)
+            loop.remove_writer(self._socket)
         self._socket.close()
 
     def vanish(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from gateway import socket as shell
 from gateway.protocol import FRAME_LIMIT
 from tests.node import Node, on_a_node, says
 from tests.peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, Answer, Closed, Peer, compact, masked, new_id
+
+
+@contextmanager
+def store_locked(tmp_path: Path) -> Iterator[None]:
+    """Somebody else writes, so that asks stay open."""
+    with closing(sqlite3.connect(tmp_path / "data" / "shopbell.db", isolation_level=None)) as intruder:
+        intruder.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def a_typing(conversation: str = "cnv_none") -> bytes:
@@ -462,6 +471,27 @@ async def test_peers_may_vanish_at_any_moment(node: Node) -> None:
     await node.still_works()
 
 
+@on_a_node()
+async def test_a_peer_that_goes_with_asks_open_hurts_nobody(node: Node, tmp_path: Path) -> None:
+    for goes in (Peer.leave, Peer.vanish):
+        witness, peer = await node.contact(), await node.contact()
+        conversation = await node.started(peer)
+        ids = [new_id() for _ in range(3)]
+        with store_locked(tmp_path):
+            for id in ids:
+                await peer.begin("message.send", id=id, conversation=conversation, text="Did you get this?")
+            await witness.begin("conversation.start", id=new_id(), inbox=node.mine.door.id, text="And me?")
+            await peer.begin("nothing.at_all")
+            await peer.next("refused")  # so that all of it has been read
+            goes(peer)
+            await node.eventually(lambda: len(node.shopbell.node.sockets) == 1)
+
+        assert (await witness.next("ok"))["seq"] == 1
+        witness.leave()
+        await node.eventually(lambda: not node.shopbell.node.sockets)
+    await node.still_works()
+
+
 # --- pings -----------------------------------------------------------------------------------------------------------
 
 
@@ -561,7 +591,7 @@ async def test_a_frame_that_waits_too_long_closes_its_peer(node: Node) -> None:
 
     while not any(peer._outbox.is_held and peer._outbox for peer in node.shopbell.node.sockets):
         await contact.ask("message.send", id=new_id(), conversation=conversation, text=BIG)
-    await node.eventually(lambda: any(not peer.is_open for peer in node.shopbell.node.sockets))
+    await node.eventually(lambda: any(not peer.is_open() for peer in node.shopbell.node.sockets))
 
     assert await slow.closed() == 4106
     await node.eventually(lambda: closes.labels("4106")._value.get() == 1)
@@ -618,12 +648,10 @@ async def test_with_so_many_asks_open_nothing_more_is_read_and_then_all_is_answe
     ask = {"type": "message.send", "conversation": conversation, "text": BIG}
     frames = [masked(TEXT, compact(ask | {"ref": 100 + n, "id": new_id()})) for n in range(300)]
 
-    with closing(sqlite3.connect(tmp_path / "data" / "shopbell.db", isolation_level=None)) as intruder:
-        intruder.execute("BEGIN IMMEDIATE")
+    with store_locked(tmp_path):
         sending = asyncio.create_task(peer.send(b"".join(frames)))
         await asyncio.wait([sending], timeout=0.3)
         assert not sending.done(), "10 MB were read while 4 asks were open"
-        intruder.execute("ROLLBACK")
 
     answers = [frame async for frame in answered(peer, 300)]
     await sending
