@@ -362,6 +362,17 @@ test("typing goes at most every 3 s, and the end of it is told", async () => {
   assert.deepEqual(socket.hears("typing").map((frame) => frame.on), [true, true, false]);
 });
 
+test("who begins the next message at once is typing again, not stopping", async () => {
+  const server = new FakeServer();
+  const client = server.client();
+  client.start();
+  const socket = await server.accepts();
+  for (const on of [true, false, true]) client.signal({ type: "typing", conversation: "cnv_1", on });
+  await server.clock.pass(3000);
+
+  assert.deepEqual(socket.hears("typing").map((frame) => frame.on), [true, true]);
+});
+
 test("another one's typing is forgotten without a word", async () => {
   const server = new FakeServer();
   const client = server.client();

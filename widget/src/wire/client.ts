@@ -136,7 +136,9 @@ export class WireClient {
   signal(frame: Typing): void {
     const { conversation, on } = frame;
     if (this.status !== "live") return;
-    if (!on || !this.typings.isBusy(conversation)) this.typings.offer(conversation, on);
+    // One more key while it is told needs no word, unless the end of the message before still waits to be told.
+    const isTold = on && this.typings.isBusy(conversation) && !this.typings.isWaiting(conversation);
+    if (!isTold) this.typings.offer(conversation, on);
   }
 
   read(conversation: string, seq: number): void {

@@ -21,6 +21,11 @@ export class Throttle<Value> {
     return this.busy.has(key);
   }
 
+  /** Whether a value waits for the end of its span. */
+  isWaiting(key: string): boolean {
+    return this.next.has(key);
+  }
+
   stop(): void {
     for (const cancel of this.busy.values()) cancel();
     this.busy.clear();
