@@ -369,8 +369,12 @@ test("who begins the next message at once is typing again, not stopping", async 
   const socket = await server.accepts();
   for (const on of [true, false, true]) client.signal({ type: "typing", conversation: "cnv_1", on });
   await server.clock.pass(3000);
+  client.signal({ type: "typing", conversation: "cnv_1", on: false });
+  await server.clock.pass(4000);
+  client.signal({ type: "typing", conversation: "cnv_1", on: true });
+  await server.clock.pass(2000);
 
-  assert.deepEqual(socket.hears("typing").map((frame) => frame.on), [true, true]);
+  assert.deepEqual(socket.hears("typing").map((frame) => frame.on), [true, true, false, true]);
 });
 
 test("another one's typing is forgotten without a word", async () => {

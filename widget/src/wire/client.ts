@@ -136,9 +136,7 @@ export class WireClient {
   signal(frame: Typing): void {
     const { conversation, on } = frame;
     if (this.status !== "live") return;
-    // One more key while it is told needs no word, unless the end of the message before still waits to be told.
-    const isTold = on && this.typings.isBusy(conversation) && !this.typings.isWaiting(conversation);
-    if (!isTold) this.typings.offer(conversation, on);
+    if (!on || this.typings.latest(conversation) !== true) this.typings.offer(conversation, on);
   }
 
   read(conversation: string, seq: number): void {

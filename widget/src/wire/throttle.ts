@@ -3,7 +3,7 @@
 import type { Clock } from "./clock.ts";
 
 export class Throttle<Value> {
-  private readonly busy = new Map<string, () => void>();
+  private readonly busy = new Map<string, { readonly value: Value; readonly cancel: () => void }>();
   private readonly next = new Map<string, Value>();
 
   constructor(
@@ -17,23 +17,19 @@ export class Throttle<Value> {
     else this.pass(key, value);
   }
 
-  isBusy(key: string): boolean {
-    return this.busy.has(key);
-  }
-
-  /** Whether a value waits for the end of its span. */
-  isWaiting(key: string): boolean {
-    return this.next.has(key);
+  /** What was offered last, until its span is over. */
+  latest(key: string): Value | undefined {
+    return this.next.get(key) ?? this.busy.get(key)?.value;
   }
 
   stop(): void {
-    for (const cancel of this.busy.values()) cancel();
+    for (const { cancel } of this.busy.values()) cancel();
     this.busy.clear();
     this.next.clear();
   }
 
   private pass(key: string, value: Value): void {
-    this.busy.set(key, this.clock.after(this.every, () => this.freed(key)));
+    this.busy.set(key, { value, cancel: this.clock.after(this.every, () => this.freed(key)) });
     this.send(key, value);
   }
 
