@@ -70,6 +70,11 @@ build: $(FRONT_END)
 docs: $(DEVELOPMENT)
 	$(BIN)/python -m gateway.docs
 
+## picture     draw the README's picture anew, by letting two browsers talk
+.PHONY: picture
+picture: $(DEVELOPMENT) $(FRONT_END) browser
+	$(BIN)/python -m tests.browser.picture
+
 ## lock        choose dependency versions anew, within pyproject.toml
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml

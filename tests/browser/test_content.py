@@ -8,7 +8,7 @@ from tests.browser.people import Agent, Shopper
 THAI = "สวัสดีค่ะ พัสดุของฉันอยู่ที่ไหนคะ"
 HEBREW = "שלום, איפה החבילה שלי? מספר הזמנה 20417"
 TURKISH = "Iğdır’a gönderiyor musunuz? İki çay, şekersiz"
-LONG = " ".join(f"word {number}" for number in range(320))[:3000].rstrip() + "!" * 7
+LONG = ("Where the tea grows, the clouds come in at noon. " * 62)[:3000].strip()
 WORD = "https" + "x" * 400
 HTML = '<b>bold</b> <img src=x onerror="document.title=\'owned\'"> &amp; <script>document.title="owned"</script>'
 LINES = "  first\n\n\tsecond  line\nthird"
@@ -23,23 +23,20 @@ def both(shopper: Shopper, agent: Agent) -> tuple[Shopper, Agent]:
     return shopper, agent
 
 
-@pytest.mark.parametrize(
-    "text",
-    [THAI, HEBREW, TURKISH, LONG, WORD, HTML, LINES, EMOJI],
-    ids=["Thai", "Hebrew", "Turkish", "3,000 characters", "a long word", "HTML", "lines", "odd characters"],
-)
-def test_a_text_arrives_as_it_was_written(text: str, both: tuple[Shopper, Agent]) -> None:
+def test_texts_arrive_as_they_were_written(both: tuple[Shopper, Agent]) -> None:
     shopper, agent = both
-    shopper.says(text)
-    expect(agent.messages).to_have_count(2)
-    agent.says(text)
-    for side in both:
-        expect(side.messages).to_have_count(3)
-        assert side.messages.all_text_contents() == ["Hello", text.strip(), text.strip()]
-        assert _stays_inside(side.log)
-        expect(side.messages.locator("b, img, script")).to_have_count(0)
-    assert shopper.page.title() != "owned"
-    assert agent.page.title() != "owned"
+    expected = ["Hello"]
+    for text in (THAI, HEBREW, TURKISH, LONG, WORD, HTML, LINES, EMOJI):
+        shopper.says(text)
+        expect(agent.messages).to_have_count(len(expected) + 1)
+        agent.says(text)
+        expected += [text.strip()] * 2
+        for side in both:
+            expect(side.messages).to_have_count(len(expected))
+            assert side.messages.all_text_contents() == expected
+            assert _stays_inside(side.log)
+            expect(side.messages.locator("b, img, script")).to_have_count(0)
+    assert "owned" not in shopper.page.title() + agent.page.title()
 
 
 def test_hebrew_runs_from_right_to_left_also_between_english(both: tuple[Shopper, Agent]) -> None:
