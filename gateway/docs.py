@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import metrics, settings
+from msgspec.structs import fields
+
+from chat.access import CONTACT, PARTICIPANTS
+from chat.catalog import COMMANDS, SIGNALS, Command, Signalling
+from chat.errors import REFUSALS
+from chat.model import TEXT_LIMIT, Ask
+from gateway import metrics, protocol, settings
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -40,7 +46,61 @@ def metrics_table() -> str:
     return table(("Name", "Kind", "Labels", "What it says"), rows)
 
 
+def asks_table() -> str:
+    rows = [
+        (f"`{kind.name}`", _who(kind), _fields(kind.shape), _first_sentence(kind.shape))
+        for kind in (*COMMANDS, *SIGNALS)
+    ]
+    return table(("Ask", "Who", "Fields", "What it says"), rows)
+
+
+def _who(kind: Command | Signalling) -> str:
+    return {CONTACT: "contacts", PARTICIPANTS: "everyone"}.get(kind.may, "staff and bots")
+
+
+def _fields(shape: type[Ask]) -> str:
+    """The fields of an ask but `ref`, those that may be left out with a question mark."""
+    named = [(field.name, field.required) for field in fields(shape) if field.name != "ref"]
+    return ", ".join(f"`{name}`" if required else f"`{name}`?" for name, required in named)
+
+
+def _first_sentence(shape: type[Ask]) -> str:
+    return (shape.__doc__ or "").split("\n")[0]
+
+
+def closes_table() -> str:
+    rows = ((f"`{code.value}`", code.name.lower(), protocol.CLOSE_MEANINGS[code]) for code in protocol.CloseCode)
+    return table(("Code", "Name", "When"), rows)
+
+
+def refusals_table() -> str:
+    rows = ((f"`{refusal.code}`", "yes" if refusal.retry else "no", refusal.says) for refusal in REFUSALS)
+    return table(("Code", "Retry", "What it says"), rows)
+
+
+def limits_table() -> str:
+    rows = (
+        (
+            "`frame`",
+            f"{protocol.FRAME_LIMIT:,}",
+            f"bytes of a client's frame; nested at most {protocol.DEPTH_LIMIT} deep",
+        ),
+        ("`text`", f"{TEXT_LIMIT:,}", "characters of a message or note; U+0000 is refused everywhere"),
+        ("`watch`", str(protocol.WATCH_LIMIT), "conversations named in one `watch`"),
+        (
+            "`inflight`",
+            f"{protocol.INFLIGHT_STAFF} / {protocol.INFLIGHT_CONTACT}",
+            "unanswered asks of staff / of a contact",
+        ),
+    )
+    return table(("Name in welcome", "Default", "Of what"), rows)
+
+
 PARTS = (
+    Part("protocol.md", "asks", asks_table),
+    Part("protocol.md", "closes", closes_table),
+    Part("protocol.md", "refusals", refusals_table),
+    Part("protocol.md", "limits", limits_table),
     Part("settings.md", "settings", settings_table),
     Part("metrics.md", "metrics", metrics_table),
 )
