@@ -23,7 +23,8 @@ LOOK_SECONDS = 0.02  # between looks at what is still to be written
 
 
 class DrainTimes(Struct, frozen=True):
-    """Seconds: clients spread their return over `spread`; sockets stay for `wait`; `flush` is for the last words."""
+    """Seconds: clients spread their return over `spread`; sockets stay for `wait`; `flush` is for the last words, and
+    as long again for the peers' own."""
 
     spread: float = 5.0
     wait: float = 0.0
@@ -40,12 +41,19 @@ async def drain(node: Node, ledger: Ledger, times: DrainTimes, clock: Clock) -> 
     node.dirty.flush()
     await asyncio.sleep(times.wait)
     ledger.stop()
-    deadline = clock.ticks() + times.flush
-    # Looked at rather than waited for: what is unwritten is known to the kernel's buffers alone.
-    while clock.ticks() < deadline and (ledger.is_busy or any(peer.is_unwritten for peer in node.sockets)):  # noqa: ASYNC110
-        await asyncio.sleep(LOOK_SECONDS)
+    await _until(lambda: not ledger.is_busy and not any(peer.is_unwritten for peer in node.sockets), clock, times.flush)
     for peer in list(node.sockets):
         peer.close(CloseCode.DRAIN)
+    await _until(lambda: not node.sockets, clock, times.flush)
+    for peer in list(node.sockets):  # gone without a word, or too slow to answer a close frame
+        peer.abort()
+
+
+async def _until(holds: Callable[[], bool], clock: Clock, seconds: float) -> None:
+    """Looked at rather than waited for: what is unwritten is known to the kernel's buffers alone."""
+    deadline = clock.ticks() + seconds
+    while clock.ticks() < deadline and not holds():  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 class DrainingServer(uvicorn.Server):
