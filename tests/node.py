@@ -6,9 +6,7 @@ import asyncio
 import gc
 import inspect
 import logging
-import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,7 +31,6 @@ from tests.peer import Frame, Peer, new_id
 from tests.shop import Account, an_account
 
 SECRET = "a secret that only tests may know, of some length"
-STARTING_SECONDS = 10.0
 # Generous, so that only tests of the limits meet them.
 WIDE = {
     "rate_contact_messages": "1000/s",
@@ -43,6 +40,7 @@ WIDE = {
     "rate_bot_messages": "1000/s",
     "rate_bot_frames": "10000/s",
     "drain_spread_seconds": "0",
+    "drain_flush_seconds": "1",
 }
 
 
@@ -70,6 +68,7 @@ class Node:
     _sessions: Sessions
     _tokens: Tokens
     complaints: Complaints
+    _running: asyncio.Task[None]
     _peers: list[Peer] = field(default_factory=list)
 
     @property
@@ -128,6 +127,21 @@ class Node:
         await contact.next("change")
         return str(answer["conversation"])
 
+    def sigterm(self) -> None:
+        """What whoever deploys sends."""
+        if not self._running.done():
+            signal.raise_signal(signal.SIGTERM)
+
+    async def stop(self) -> None:
+        """End it as a deploy does, and wait until it has ended."""
+        await self.eventually(self._takes_signals)
+        self.sigterm()
+        await self._running
+
+    def _takes_signals(self) -> bool:
+        """Before that, a signal would end the tests instead."""
+        return self._running.done() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+
     async def still_works(self) -> None:
         """Whatever somebody did, others are served."""
         contact = await self.contact()
@@ -158,12 +172,6 @@ def _empty_store() -> bytes:
         return Path(folder, "empty.db").read_bytes()
 
 
-def a_free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def a_data_folder(folder: Path) -> Path:
     """A folder with an empty database of this version."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -174,7 +182,8 @@ def a_data_folder(folder: Path) -> Path:
 @asynccontextmanager
 async def a_node(folder: Path, **chosen: Any) -> AsyncIterator[Node]:
     """A node that serves until the block ends; it must not have complained. Settings by their names."""
-    port = a_free_port()
+    listener = app.listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
     values = {"data": a_data_folder(folder), "port": port, "secret": SECRET, **WIDE, **chosen}
     read = settings.read({f"SHOPBELL_{name.upper()}": str(value) for name, value in values.items()})
     store, clock = SqliteStore.open(read.store_path), SystemClock()
@@ -186,34 +195,18 @@ async def a_node(folder: Path, **chosen: Any) -> AsyncIterator[Node]:
     complaints = Complaints()
     logging.getLogger().addHandler(complaints)
     shopbell = Shopbell(read, store, clock)
-    running = asyncio.get_running_loop().create_task(shopbell.run(app.listen("127.0.0.1", port)))
-    node = Node(port, shopbell, directory, mine, other, sessions, Tokens(SECRET.encode(), clock, 600), complaints)
+    running = asyncio.get_running_loop().create_task(shopbell.run(listener))
+    tokens = Tokens(SECRET.encode(), clock, 600)
+    node = Node(port, shopbell, directory, mine, other, sessions, tokens, complaints, running)
     try:
-        await _listening(port, running)
         yield node
     finally:
         node.leave()
-        if not running.done():
-            signal.raise_signal(signal.SIGTERM)
-        await running
+        await node.stop()
         gc.unfreeze()
+        listener.close()
         logging.getLogger().removeHandler(complaints)
-        shutil.rmtree(folder, ignore_errors=True)
     assert complaints.lines == []
-
-
-async def _listening(port: int, running: asyncio.Task[None]) -> None:
-    async with asyncio.timeout(STARTING_SECONDS):
-        while not running.done():
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.005)
-            else:
-                writer.close()
-                await writer.wait_closed()
-                return
-    await running
 
 
 def on_a_node(**chosen: Any) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
