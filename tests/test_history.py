@@ -340,3 +340,13 @@ def test_who_is_not_synced_at_the_end_is_counted() -> None:
 
     assert verdict.violations == []
     assert verdict.counts["asleep"] == 1
+
+
+def test_an_unsound_history_tells_its_story() -> None:
+    agent = an_agent(upto=2)
+    hears_change(agent, ROWS[3])
+
+    story = str(check([agent], the_store()))
+
+    assert "agent and cnv_1:" in story
+    assert "change 4 entries 4" in story

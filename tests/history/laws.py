@@ -11,7 +11,7 @@ L7  an ask without an answer is stored once or not at all; a refused one isn't s
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.history.log import Event, Log
 from tests.history.reading import read
@@ -28,10 +28,11 @@ class Verdict:
 
     violations: list[str]
     counts: Counter[str]
+    stories: list[str] = field(default_factory=list)  # of the first readers whose history is unsound
 
     def __str__(self) -> str:
         counted = ", ".join(f"{name} {count}" for name, count in sorted(self.counts.items()))
-        return "\n".join([*self.violations[:20], f"{len(self.violations)} violations; {counted}"])
+        return "\n".join([*self.stories[:3], *self.violations[:20], f"{len(self.violations)} violations; {counted}"])
 
 
 def check(history: Sequence[Log], store: Stored, faults: int = 0) -> Verdict:
@@ -46,15 +47,17 @@ def check(history: Sequence[Log], store: Stored, faults: int = 0) -> Verdict:
             if event.what == "ok" and event.id:
                 acked[event.id].append(event)
     counts = Counter(faults=faults, entries=len(store.rows), conversations=len(store.conversations))
+    stories: list[str] = []
     violations = [*_stored_twice(store), *_answers(acked, store)]
     for log in history:
         reading = read(log, store)
         violations += reading.violations
+        stories += [log.story(conversation) for conversation in dict.fromkeys(reading.suspects)]
         violations += _sent_in_order(log, store)
         violations += _refused(log, store, acked)
         counts.update(_counted(log))
         counts["asleep"] += not reading.is_live
-    return Verdict(violations, counts)
+    return Verdict(violations, counts, stories)
 
 
 def _stored_twice(store: Stored) -> Iterator[str]:

@@ -37,7 +37,14 @@ class Event(NamedTuple):
     detail: str = ""  # the ask's type, the refusal's code, names of state fields that a contact must not see
     flag: bool = False  # an ok `again`, a refusal that may be retried, a snapshot with `more`, a hello with `resume`
     lines: tuple[Line, ...] = ()
-    names: tuple[str, ...] = ()  # the conversations that a hello resumes
+    names: tuple[str, ...] = ()  # the conversations that a hello resumes, or a watch names
+
+    def told(self, conversation: str) -> str:
+        """In a line, for people."""
+        named = "naming it" if conversation in self.names else ""
+        entries = ["entries", *(str(line.seq) for line in self.lines[-12:])] if self.lines else []
+        parts = [self.what, self.detail, named, str(self.seq or ""), self.id[-8:], *entries]
+        return " ".join(part for part in parts if part)
 
 
 @dataclass(slots=True)
@@ -71,7 +78,8 @@ class Log:
             self._add("said", detail="hello", flag=bool(resume), names=names)
         elif "ref" in frame:
             self._asks[frame["ref"]] = frame
-            self._add("said", frame.get("conversation", ""), id=frame.get("id", ""), detail=frame["type"])
+            names = tuple(frame.get("conversations", ()))
+            self._add("said", frame.get("conversation", ""), id=frame.get("id", ""), detail=frame["type"], names=names)
 
     def heard(self, frame: Frame) -> None:
         if frame["type"] == "ok":
@@ -93,6 +101,12 @@ class Log:
             self._add("gone", frame["conversation"])
         elif frame["type"] in ("reset", "synced", "reconnect"):
             self._add(frame["type"])
+
+    def story(self, conversation: str) -> str:
+        """What this client lived through around one conversation, for whoever has to find out why."""
+        about = [event for event in self.events if event.conversation in ("", conversation)]
+        lines = [f"    {event.at:10.3f} {event.told(conversation)}" for event in about if event.what != "refused"]
+        return "\n".join([f"  {self.name} and {conversation}:", *lines])
 
     def _secrets(self, state: State | None) -> str:
         return "" if state is None or self.kind != "contact" else ", ".join(sorted(set(state) - PUBLIC))

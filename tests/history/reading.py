@@ -40,6 +40,7 @@ class Reading:
     views: dict[str, View] = field(default_factory=dict)
     stretches: dict[str, Stretch] = field(default_factory=dict)
     known: set[Line] = field(default_factory=set)
+    suspects: list[str] = field(default_factory=list)  # the conversations that something was wrong with
 
     def take(self, event: Event) -> None:
         """Fold in one event."""
@@ -78,7 +79,8 @@ class Reading:
         if view is None:
             if self.log.kind != "contact":
                 self._says(
-                    f"L3 {self.log.name} heard seq {event.seq} of {event.conversation} without a snapshot before"
+                    event.conversation,
+                    f"L3 {self.log.name} heard seq {event.seq} of {event.conversation} without a snapshot before",
                 )
             view = self.views[event.conversation] = View({}, 0, 0)
         if self.is_live:
@@ -95,7 +97,8 @@ class Reading:
             stretch = self.stretches[event.conversation] = Stretch(view.last, view.last)
         if event.seq <= stretch.upto:
             self._says(
-                f"L3 {self.log.name}'s socket went back in {event.conversation}: seq {event.seq} after {stretch.upto}"
+                event.conversation,
+                f"L3 {self.log.name}'s socket went back in {event.conversation}: seq {event.seq} after {stretch.upto}",
             )
         stretch.upto = max(stretch.upto, event.seq)
         for line in event.lines:
@@ -111,8 +114,9 @@ class Reading:
         for row in self._visible(conversation):
             if stretch.since < row.seq <= stretch.upto and stretch.arrived.get(row.id, 0) < row.seq:
                 self._says(
+                    conversation,
                     f"L3 {self.log.name}'s socket brought {conversation} from {stretch.since} to {stretch.upto}"
-                    f" without seq {row.seq} ({row.id})"
+                    f" without seq {row.seq} ({row.id})",
                 )
 
     def _drop(self, conversation: str) -> None:
@@ -126,7 +130,8 @@ class Reading:
         for row in self._visible(conversation):
             if row.born > view.base and row.seq <= view.last and not view.has(row):
                 self._says(
-                    f"L3 {self.log.name} holds {conversation} up to {view.last} without seq {row.seq} ({row.id})"
+                    conversation,
+                    f"L3 {self.log.name} holds {conversation} up to {view.last} without seq {row.seq} ({row.id})",
                 )
 
     def _final(self) -> None:
@@ -138,7 +143,9 @@ class Reading:
             view = self.views.get(kept.id, View({}, 0, 0))
             for row in self._visible(kept.id):
                 if row.born > view.base and row.seq > view.last:
-                    self._says(f"L1 {log.name} never saw seq {row.seq} of {kept.id} ({row.id}, by {row.author})")
+                    self._says(
+                        kept.id, f"L1 {log.name} never saw seq {row.seq} of {kept.id} ({row.id}, by {row.author})"
+                    )
 
     def _takes_part(self, kept: Kept) -> bool:
         if self.log.kind == "contact":
@@ -151,13 +158,20 @@ class Reading:
         """L4 and L6 for everything that arrives."""
         log, kept = self.log, self.store.conversations.get(event.conversation)
         if log.shut_out_at is not None and event.at > log.shut_out_at:
-            self._says(f"L6 {log.name} is shut out, but heard seq {event.seq} of {event.conversation}")
+            self._says(
+                event.conversation, f"L6 {log.name} is shut out, but heard seq {event.seq} of {event.conversation}"
+            )
         if kept is None:
-            return self._says(f"L4 {log.name} heard of {event.conversation}, which the store doesn't have")
+            return self._says(
+                event.conversation, f"L4 {log.name} heard of {event.conversation}, which the store doesn't have"
+            )
         if log.kind == "contact" and kept.contact != log.actor:
-            self._says(f"L6 {log.name} heard seq {event.seq} of {event.conversation}, which is {kept.contact}'s")
+            self._says(
+                event.conversation,
+                f"L6 {log.name} heard seq {event.seq} of {event.conversation}, which is {kept.contact}'s",
+            )
         if event.detail:
-            self._says(f"L6 {log.name} was shown {event.detail} of {event.conversation}")
+            self._says(event.conversation, f"L6 {log.name} was shown {event.detail} of {event.conversation}")
         for line in event.lines:
             if line not in self.known:
                 self.known.add(line)
@@ -166,25 +180,27 @@ class Reading:
     def _compare(self, line: Line, conversation: str) -> None:
         log = self.log
         if log.kind == "contact" and line.audience != "everyone":
-            self._says(f"L6 {log.name} is a contact, but heard {line.id}, which is for {line.audience}")
+            self._says(conversation, f"L6 {log.name} is a contact, but heard {line.id}, which is for {line.audience}")
         row = next((row for row in self.store.by_id.get(line.id, ()) if row.seq == line.seq), None)
         if row is None:
             return self._says(
-                f"L4 {log.name} heard {line.id} as seq {line.seq} of {conversation}; the store has no such"
+                conversation,
+                f"L4 {log.name} heard {line.id} as seq {line.seq} of {conversation}; the store has no such",
             )
         author = row.author if line.author or log.kind != "contact" else line.author  # contacts may not know who
         stored = (row.conversation, row.born, author, row.audience, row.text)
         heard = (conversation, line.born, line.author, line.audience, line.text)
         if stored != heard:
-            self._says(f"L4 {log.name} heard {line.id} as {heard}, the store has {stored}")
+            self._says(conversation, f"L4 {log.name} heard {line.id} as {heard}, the store has {stored}")
 
     def _visible(self, conversation: str) -> Iterator[Row]:
         """The rows that this reader may see; of an entry that has changed, the newest will do."""
         rows = self.store.by_conversation.get(conversation, ())
         return (row for row in rows if self.log.kind != "contact" or row.audience == "everyone")
 
-    def _says(self, violation: str) -> None:
+    def _says(self, conversation: str, violation: str) -> None:
         self.violations.append(violation)
+        self.suspects.append(conversation)
 
 
 def read(log: Log, store: Stored) -> Reading:
