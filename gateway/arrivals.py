@@ -12,7 +12,7 @@ from msgspec.json import encode
 from chat.clock import Clock
 from chat.errors import Unavailable
 from chat.model import TEXT_LIMIT, Actor, ActorKind
-from chat.reading import CatchUp, Reading, Snapshot
+from chat.reading import CatchUp, Missed, Reading, Snapshot
 from gateway import protocol
 from gateway.auth import Identity, Unauthorized
 from gateway.metrics import Metrics
@@ -46,6 +46,8 @@ class Arrivals:
         identify: Callable[[str], Awaitable[Identity]],
         reading: Reading,
         follow: Callable[[str], Awaitable[None]],
+        reached: Callable[[str], int],
+        reach: Callable[[str, int], Awaitable[None]],
         roll: Roll,
         tasks: Tasks,
         clock: Clock,
@@ -56,6 +58,8 @@ class Arrivals:
         self._identify = identify
         self._reading = reading
         self._follow = follow
+        self._reached = reached
+        self._reach = reach
         self._roll = roll
         self._tasks = tasks
         self._clock = clock
@@ -121,23 +125,27 @@ class Arrivals:
             held = resume.watch[:WATCH_LIMIT] if resume else []
             cursor = resume.cursor if resume else None
             # Listen first: what comes while the store is read waits in the socket.
-            socket.listen(held, await self._reading.in_hands(actor))
+            socket.listen(held, await self._reading.in_hands(actor, held))
             caught = await self._reading.catch_up_staff(actor, cursor, held, heads=actor.kind == "agent")
+        # What was read may still be on its way here. When it has come, it is dropped as known.
+        await self._reach(actor.account, caught.cursor)
         if not socket.is_open():
             return
         if resume is not None:
             self._metrics.resumes.labels("reset" if caught.too_far else "caught_up").inc()
-        for payload in _frames(actor, caught):
+        for payload in frames_of(actor, caught):
             socket.send(payload)
         socket.release(_seqs(caught), everything=True)
         socket.send(protocol.synced(caught.cursor if actor.is_staff else None))
 
     async def _grow(self, socket: Socket, conversations: list[str]) -> None:
-        _, snapshots, gone = await self._reading.snapshots(socket.actor, conversations)
+        cursor, snapshots, gone = await self._reading.snapshots(socket.actor, conversations)
+        await self._reach(socket.actor.account, cursor)
         if not socket.is_open():
             return
+        reached = self._reached(socket.actor.account)
         for snapshot in snapshots:
-            socket.send(_snapshot(socket.actor, snapshot))
+            socket.send(snapshot_of(socket.actor, snapshot, reached))
         socket.let_go(gone)
         for conversation in gone:
             socket.send(protocol.gone(conversation))
@@ -149,24 +157,32 @@ class Arrivals:
         return protocol.welcome(desk.epoch, actor, self._clock.now(), desk.ping_ms, told)
 
 
-def _frames(actor: Actor, caught: CatchUp) -> list[bytes]:
-    cursor = caught.cursor if actor.is_staff else None
+def frames_of(actor: Actor, caught: CatchUp) -> list[bytes]:
+    """A catch-up on the wire, as this actor may see it."""
+    is_staff = actor.is_staff
     frames = [protocol.reset("too_far")] if caught.too_far else []
-    frames += [
-        protocol.change(
-            missed.conversation.id, missed.conversation.seq, encode(missed.entries), encode(missed.state), cursor
-        )
-        for missed in caught.missed
-    ]
-    frames += [_snapshot(actor, snapshot) for snapshot in caught.snapshots]
+    frames += [_change(missed, is_staff=is_staff) for missed in caught.missed]
+    frames += [snapshot_of(actor, snapshot, caught.cursor) for snapshot in caught.snapshots]
     if caught.heads:
         frames += protocol.heads((encode(head) for head in caught.heads), caught.cursor)
     return frames + [protocol.gone(conversation) for conversation in caught.gone]
 
 
-def _snapshot(actor: Actor, snapshot: Snapshot) -> bytes:
-    cursor = snapshot.cursor if actor.is_staff else None
+def snapshot_of(actor: Actor, snapshot: Snapshot, reached: int) -> bytes:
+    """A snapshot on the wire, as this actor may see it.
+
+    Its cursor is where the peer resumes. When the store is ahead of what the peer has `reached`, changes of other
+    conversations are still on their way, and a peer that broke off now would never get them.
+    """
+    cursor = min(snapshot.cursor, reached) if actor.is_staff else None
     return protocol.snapshot(snapshot.state, snapshot.entries, snapshot.more, cursor)
+
+
+def _change(missed: Missed, *, is_staff: bool) -> bytes:
+    """At the conversation's own cursor, not the catch-up's: clients put it into the state."""
+    conversation = missed.conversation
+    cursor = conversation.cursor if is_staff else None
+    return protocol.change(conversation.id, conversation.seq, encode(missed.entries), encode(missed.state), cursor)
 
 
 def _seqs(caught: CatchUp) -> dict[str, int]:

@@ -13,6 +13,7 @@ log = logging.getLogger("gateway.stream")
 
 HOLE_SECONDS = 0.05  # how long the bus may take to bring what is missing
 SWEEP_SECONDS = 5.0  # how often heads are compared with the store's
+LAST = 2**63  # beyond every cursor
 WAITING = 1_000  # bulletins held behind a hole; beyond that they are read from the store anyway
 
 
@@ -69,6 +70,7 @@ class Streams:
         self._heads = heads
         self._streams: dict[str, Stream] = {}
         self._healing: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
 
     def __contains__(self, account: str) -> bool:
         return account in self._streams
@@ -81,11 +83,27 @@ class Streams:
 
     def close(self, account: str) -> None:
         self._streams.pop(account, None)
+        if account in self._waiting:
+            self._wake(account, LAST)
 
     @property
     def accounts(self) -> list[str]:
         """The accounts that are followed."""
         return list(self._streams)
+
+    def reached(self, account: str) -> int:
+        """How far listeners have heard the account; the store may be ahead of that."""
+        stream = self._streams.get(account)
+        return stream.cursor if stream else 0
+
+    async def reach(self, account: str, cursor: int) -> None:
+        """Return when listeners have heard the account up to here: what a reader saw may still be on its way."""
+        stream = self._streams.get(account)
+        if stream is None or stream.cursor >= cursor:
+            return
+        reached = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(account, []).append((cursor, reached))
+        await reached
 
     def offer(self, bulletin: Bulletin) -> None:
         """A bulletin of this node or of another. Of an account that nobody here follows: nothing to do."""
@@ -94,6 +112,8 @@ class Streams:
             return
         for ready in stream.offer(bulletin):
             self._deliver(ready)
+        if bulletin.account in self._waiting:
+            self._wake(bulletin.account, stream.cursor)
         if stream.has_hole:
             self._heal(bulletin.account, HOLE_SECONDS)
 
@@ -113,6 +133,15 @@ class Streams:
                 await self.sweep()
             except Unavailable as error:
                 log.warning("heads can't be compared: %s", error)
+
+    def _wake(self, account: str, cursor: int) -> None:
+        waiting = self._waiting.pop(account)
+        later = [(wanted, reached) for wanted, reached in waiting if wanted > cursor]
+        for wanted, reached in waiting:
+            if wanted <= cursor and not reached.done():
+                reached.set_result(None)
+        if later:
+            self._waiting[account] = later
 
     def _heal(self, account: str, patience: float) -> None:
         """One healer per account at a time, whatever the number of holes and sockets."""

@@ -12,6 +12,8 @@ from chat.store import Store
 from tests.builders import StillClock, populate
 from tests.engines import BUSES, PRESENCES, STORES, BusEngine, PresenceEngine, StoreEngine
 
+pytest.register_assert_rewrite("tests.law", "tests.office")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from msgspec.json import Decoder
 
-from chat.model import Conversation, Entry, author_of
+from chat.model import Audience, Conversation, Entry, author_of
 from chat.store import View
 
 BACKWARDS = 100  # entries of one step back
@@ -32,6 +32,8 @@ _ENTRIES = """
         SELECT c.key FROM conversations c JOIN accounts a ON a.key = c.account WHERE a.id = ? AND c.id = ?)
     AND NOT e.superseded"""
 _NEWEST = f"{_ENTRIES} AND e.seq < ? ORDER BY e.seq DESC LIMIT ?"
+# msgspec knows a default by identity: with the string that SQLite made, every entry's JSON would say "everyone".
+_AUDIENCES: dict[str, Audience] = {"everyone": "everyone", "staff": "staff"}
 _FOR_EVERYONE = " AND e.audience = 'everyone'"
 
 
@@ -109,7 +111,7 @@ def _sorted(rows: list[tuple[Any, ...]]) -> list[Entry]:
 def _entry(row: tuple[Any, ...]) -> Entry:
     id_, seq, born, kind, author, at, text, activity, data, audience, _ = row
     decoded = None if data is None else orjson.loads(data)
-    return Entry(id_, seq, born, kind, author_of(author), at, text, activity, decoded, audience)
+    return Entry(id_, seq, born, kind, author_of(author), at, text, activity, decoded, _AUDIENCES[audience])
 
 
 _: type[View] = SqliteView

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, select, update
 
 from chat.errors import Unavailable
-from chat.model import Conversation, Receipt
+from chat.model import Conversation, Receipt, encode
 from chat.store import Head, Loaded, Store, Wanted
 from chat.store.tables import agents, contacts
 from tests.builders import (
@@ -207,7 +207,9 @@ async def test_an_entry_comes_back_as_it_was(store: Store) -> None:
     await store_moves(store, a_move(conversation, *entries))
 
     async with store.view() as view:
-        assert await view.latest(MINE, conversation.id, 10, staff=True) == entries
+        found = await view.latest(MINE, conversation.id, 10, staff=True)
+    assert found == entries
+    assert encode(found) == encode(entries)  # a reader gets the bytes that a listener got
 
 
 # --- loading ------------------------------------------------------------------------------------------------

@@ -1,0 +1,283 @@
+"""Old snapshot + changes = fresh snapshot: for any run of asks, for everybody, however the changes come."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from chat.errors import Refused
+from chat.model import Actor, Ask, Lasting
+from chat.rules.assignment import Assign, Claim
+from chat.rules.conversations import Reopen, Resolve
+from chat.rules.messages import AddNote, Send, Start
+from chat.rules.receipts import Delivered, Read
+from chat.store import sqlite
+from chat.ticket import Done
+from tests.builders import (
+    DANA,
+    DOOR,
+    ECHO,
+    ELI,
+    GONE,
+    MINE,
+    NOA,
+    OTHER,
+    RIVAL,
+    SOMCHAI,
+    STRANGER,
+    TEAM,
+    an_id,
+)
+from tests.law import SECRET, Observer, Shop, copied
+
+log = logging.getLogger("chat.ledger")
+
+EXAMPLES = int(os.environ.get("SHOPBELL_EXAMPLES", "300"))  # more in `make chaos`
+
+CONTACTS = (DANA, ELI, STRANGER)
+STAFF = (NOA, SOMCHAI, ECHO, RIVAL)
+ASSIGNABLE = (NOA.id, SOMCHAI.id, ECHO.id, None, NOA.id, SOMCHAI.id, RIVAL.id, GONE.id, DANA.id)
+CONTACT_VERBS = ("start", *["send"] * 6, "read", "read", "delivered", "resend")
+STAFF_VERBS = (
+    *("send", "send", "note", "claim", "assign", "assign", "team", "resolve", "resolve", "reopen"),
+    *("read", "delivered", "resend"),
+)
+BAD_VERBS = (
+    *("start", "send", "note", "claim", "assign", "team", "resolve", "reopen"),  # by whoever may not
+    *("reuse", "blank", "nowhere", "behind", "impossible"),
+)
+EXPECTED = {"bad_request", "forbidden", "not_found", "id_reused", "taken", "invalid_state", "behind"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody may want; numbers choose among what there is when it is asked."""
+
+    verb: str
+    actor: Actor
+    where: int
+    number: int
+
+
+NUMBERS = (st.integers(0, 5), st.integers(0, 30))
+WISH = st.one_of(
+    st.builds(Wish, st.sampled_from(CONTACT_VERBS), st.sampled_from(CONTACTS), *NUMBERS),
+    st.builds(Wish, st.sampled_from(STAFF_VERBS), st.sampled_from(STAFF), *NUMBERS),
+    st.builds(Wish, st.sampled_from(BAD_VERBS), st.sampled_from((*CONTACTS, *STAFF, GONE)), *NUMBERS),
+)
+WISHES = st.lists(WISH, min_size=1, max_size=10)
+WHO = st.integers(0, 5)
+
+
+class Law(RuleBasedStateMachine):
+    """Everybody asks, hears, loses the socket and comes back, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(mkdtemp(prefix="shopbell-law-"))
+        self.patience = sqlite.LOCK_PATIENCE_SECONDS
+        sqlite.LOCK_PATIENCE_SECONDS = -1.0  # nobody else is going to let go
+        log.setLevel(logging.CRITICAL)  # trouble is on purpose here
+        self.shop = Shop(self.folder)
+        self.numbers = count(1)
+        self.asked: list[tuple[Actor, Ask]] = []
+        self.first: dict[tuple[str, str], Done] = {}
+
+    def teardown(self) -> None:
+        try:
+            for observer in self.shop.observers:
+                self._comes_back(observer, 0)
+        finally:
+            self.shop.close()
+            log.setLevel(logging.NOTSET)
+            sqlite.LOCK_PATIENCE_SECONDS = self.patience
+            shutil.rmtree(self.folder)
+
+    # --- every step: somebody wants something, and then … -----------------------------------------------------
+
+    @initialize(wishes=WISHES)
+    def some_conversations_are_there(self, wishes: list[Wish]) -> None:
+        starts = [Wish("start", contact, 0, number) for number, contact in enumerate((*CONTACTS, DANA))]
+        self._happens([*starts, *wishes])
+
+    @rule(wishes=WISHES, tell_heads=st.booleans())
+    def nothing_else(self, wishes: list[Wish], tell_heads: bool) -> None:
+        self._happens(wishes, tell_heads=tell_heads)
+
+    @rule(wish=WISH, times=st.integers(2, 5))
+    def it_is_sent_several_times(self, wish: Wish, times: int) -> None:
+        actor, asked = self._ask(wish)
+        before = self.shop.cursors[actor.account]
+        results = self.shop.carry_out([(actor, asked)] * times, tell_heads=False)
+        assert self.shop.cursors[actor.account] - before <= 1 or isinstance(asked, Read | Delivered)
+        for result in results:
+            self._judge(actor, asked, result)
+        self._check()
+
+    @rule(wishes=WISHES, is_locked=st.booleans())
+    def the_store_is_away(self, wishes: list[Wish], is_locked: bool) -> None:
+        before = dict(self.shop.cursors)
+        asks = [self._ask(wish) for wish in wishes]
+        with self.shop.engine.locked() if is_locked else self.shop.failing_commits():
+            results = self.shop.carry_out(asks, tell_heads=False)
+        if is_locked:
+            assert {getattr(result, "code", "ok") for result in results} == {"unavailable"}
+        assert {account: self.shop.cursors[account] for account in before} == before
+        self.asked += asks  # to be sent again, as clients would
+        self._check()
+
+    @rule(wishes=WISHES, who=WHO, when=st.integers(0, 50))
+    def who_stood_somewhere_comes_back(self, wishes: list[Wish], who: int, when: int) -> None:
+        self._happens(wishes)
+        self._comes_back(self.shop.observers[who], when)
+
+    @rule(wishes=WISHES, who=WHO)
+    def somebody_loses_the_socket(self, wishes: list[Wish], who: int) -> None:
+        observer = self.shop.observers[who]
+        observer.mirror.disconnected()
+        self.shop.connect(observer.actor, observer.mirror)
+        self._happens(wishes)
+
+    @rule(wishes=WISHES, who=WHO, when=st.integers(0, 50), earlier=st.integers(0, 20))
+    def the_stream_is_healed(self, wishes: list[Wish], who: int, when: int, earlier: int) -> None:
+        self._happens(wishes)
+        observer = self.shop.observers[who]
+        if observer.past:
+            past = observer.past[when % len(observer.past)]
+            mirror = copied(past.mirror)
+            self.shop.heal(observer.actor, mirror, max(0, past.cursor - earlier))
+            self.shop.check(observer.actor, mirror)
+
+    @rule(wishes=WISHES, who=WHO, which=st.integers(0, 200))
+    def something_is_heard_again(self, wishes: list[Wish], who: int, which: int) -> None:
+        self._happens(wishes)
+        observer = self.shop.observers[who]
+        if observer.heard:
+            observer.hear(observer.heard[which % len(observer.heard)])
+            self._check()
+
+    @rule(where=st.integers(0, 5), wishes=WISHES)
+    def somchai_watches_a_conversation(self, where: int, wishes: list[Wish]) -> None:
+        conversations = self.shop.conversations[MINE]
+        self.shop.watch(self._observer(SOMCHAI), conversations[where % len(conversations)])
+        self._happens(wishes)
+
+    @rule(wishes=WISHES, seconds=st.integers(-30, 300))
+    def the_server_starts_anew(self, wishes: list[Wish], seconds: int) -> None:
+        self.shop.reopen()
+        self.shop.clock.move(seconds)  # it may be set back
+        self._happens(wishes)
+
+    # --- how ------------------------------------------------------------------------------------------------
+
+    def _happens(self, wishes: list[Wish], *, tell_heads: bool = False) -> None:
+        """All at once; then everybody knows what a fresh reader would."""
+        asks = [self._ask(wish) for wish in wishes]
+        self.asked += asks
+        results = self.shop.carry_out(asks, tell_heads=tell_heads)
+        for (actor, asked), result in zip(asks, results, strict=True):
+            self._judge(actor, asked, result)
+        self._check()
+
+    def _check(self) -> None:
+        for observer in self.shop.observers:
+            self.shop.check(observer.actor, observer.mirror)
+
+    def _comes_back(self, observer: Observer, when: int) -> None:
+        """As it stood at some time, with a new socket."""
+        if observer.past:
+            mirror = copied(observer.past[when % len(observer.past)].mirror)
+            self.shop.connect(observer.actor, mirror)
+            self.shop.check(observer.actor, mirror)
+
+    def _observer(self, actor: Actor) -> Observer:
+        return next(observer for observer in self.shop.observers if observer.actor is actor)
+
+    def _judge(self, actor: Actor, asked: Ask, result: Done | Refused) -> None:
+        """Refusals are the expected ones; a resend gets the first result."""
+        if isinstance(result, Refused):
+            impossible = isinstance(asked, Send) and not asked.text.isprintable()
+            assert result.code in (EXPECTED | {"internal"} if impossible else EXPECTED), result
+            return
+        if not isinstance(asked, Lasting) or (actor.account, asked.id) not in self.shop.stored:
+            return  # it changed nothing, and so isn't remembered
+        first = self.first.setdefault((actor.account, asked.id), result)
+        assert (result.conversation, result.seq, result.at) == (first.conversation, first.seq, first.at)
+        assert result.again == (result is not first)
+
+    def _ask(self, wish: Wish) -> tuple[Actor, Ask]:
+        actor, number = wish.actor, wish.number
+        id, conversation = an_id(next(self.numbers)), self._where(wish)
+        match wish.verb:
+            case "start":
+                inbox = DOOR if actor.account == MINE else f"{DOOR}_{OTHER}"
+                return actor, Start(id=id, inbox=inbox, text=f"start {number}")
+            case "send":
+                return actor, Send(id=id, conversation=conversation, text=f"said {number}", after=self._after(wish))
+            case "note":
+                return actor, AddNote(id=id, conversation=conversation, text=f"{SECRET} {number}")
+            case "claim":
+                return actor, Claim(id=id, conversation=conversation)
+            case "assign":
+                assignee = ASSIGNABLE[number % len(ASSIGNABLE)]
+                return actor, Assign(id=id, conversation=conversation, assignee=assignee)
+            case "team":
+                return actor, Assign(id=id, conversation=conversation, team=(TEAM, None, "tem_none")[number % 3])
+            case "resolve":
+                return actor, Resolve(id=id, conversation=conversation)
+            case "reopen":
+                return actor, Reopen(id=id, conversation=conversation)
+            case "read":
+                return actor, Read(conversation=conversation, seq=number)
+            case "delivered":
+                return actor, Delivered(conversation=conversation, seq=number)
+            case "resend" | "reuse" if self.asked:
+                who, what = self.asked[-1 - number % len(self.asked)]
+                if wish.verb == "resend" or not isinstance(what, Lasting):
+                    return who, what
+                return actor, Send(id=what.id, conversation=conversation, text="something else")
+            case "behind":
+                return actor, Send(id=id, conversation=conversation, text="too early", after=an_id(0xDEAD))
+            case "nowhere":
+                return actor, Send(id=id, conversation="cnv_nowhere", text="lost")
+            case "impossible":
+                return actor, Send(id=id, conversation=conversation, text="\ud800")  # no engine takes it
+            case _:
+                return actor, Send(id=id, conversation=conversation, text=" ")
+
+    def _where(self, wish: Wish) -> str:
+        """A conversation of the actor's account; now and then of the other one."""
+        account = wish.actor.account if wish.number else OTHER
+        conversations = self.shop.conversations[account]
+        return conversations[wish.where % len(conversations)] if conversations else "cnv_none"
+
+    def _after(self, wish: Wish) -> str | None:
+        """As our clients do: the id of the actor's message before this one there."""
+        if wish.number % 2:
+            return None
+        conversation = self._where(wish)
+        own = [
+            asked.id
+            for actor, asked in self.asked
+            if actor is wish.actor and isinstance(asked, Send) and asked.conversation == conversation
+        ]
+        return own[-1] if own else None
+
+
+Law.TestCase.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=15,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+test_law = Law.TestCase
