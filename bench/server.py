@@ -135,8 +135,13 @@ def _running(
     finally:
         os.sched_setaffinity(0, mine)
     try:
-        _wait_until_healthy(child, port, log)
+        _wait_until_healthy(child, port)
         yield Server(port, child.pid, cores.server)
+        if child.poll() is not None:
+            raise RuntimeError("the server ended before its load")
+    except Exception as error:
+        error.add_note(f"the server's exit status is {child.poll()}; the end of its log:\n{log.read_text()[-2000:]}")
+        raise
     finally:
         child.send_signal(signal.SIGTERM)
         try:
@@ -146,7 +151,7 @@ def _running(
             child.wait()
 
 
-def _wait_until_healthy(child: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_healthy(child: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and child.poll() is None:
         try:
@@ -154,7 +159,7 @@ def _wait_until_healthy(child: subprocess.Popen[bytes], port: int, log: Path) ->
                 return
         except (OSError, urllib.error.URLError):
             time.sleep(0.05)
-    raise RuntimeError(f"the server did not start (exit status {child.poll()}):\n{log.read_text()[-2000:]}")
+    raise RuntimeError("the server did not start")
 
 
 def _script(name: str) -> str:
