@@ -89,6 +89,20 @@ async def test_what_was_committed_is_loaded_by_the_next_transaction(store: Store
     assert loaded.receipts == {(MINE, an_id(1)): Receipt(DANA.id, b"d", conversation.id, 1, MOMENT)}
 
 
+async def test_every_transaction_loads_the_newest_state(store: Store) -> None:
+    conversation = await a_stored_conversation(store)
+    for seq in range(2, 5):
+        transaction = await store.begin([MINE])
+        wanted = Wanted(conversations={(MINE, conversation.id)})
+        assert (await transaction.load(wanted)).conversations == {(MINE, conversation.id): conversation}
+        moved = replace(conversation, seq=seq, cursor=seq)
+        await transaction.write([a_move(moved, before=conversation)], {MINE: Head(seq, MOMENT)})
+        await transaction.commit()
+        conversation = moved
+
+    assert await heads(store, MINE) == {MINE: Head(4, MOMENT)}
+
+
 async def test_a_rollback_leaves_nothing_in_the_database_nor_in_memory(store: Store) -> None:
     conversation = await a_stored_conversation(store)
     moved = replace(conversation, seq=2, cursor=2, preview="never")
