@@ -15,7 +15,7 @@ import uvloop
 
 from bench import fanout, idle, paced, relay
 from bench.figures import Figure, figure, table
-from bench.machine import machine
+from bench.machine import QUIET_LOAD, machine
 from bench.profiling import LOADS, profile
 from bench.server import two_cores
 from bench.stage import Stage
@@ -55,7 +55,7 @@ def _must_be_known(what: list[str]) -> None:
 def _measure(stage: Stage, names: list[str], out: Path) -> int:
     where = machine(stage.folder)
     print(f"{where['cpu']}, {where['cores']} cores; Python {where['python']}; fdatasync {where['fdatasync_ms']} ms")
-    if where["load_average"] > 0.5:
+    if where["load_average"] > QUIET_LOAD:
         print(f"Others are busy here (load {where['load_average']:.1f}): take these figures with care.")
     figures: list[Figure] = []
     for name in names:

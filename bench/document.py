@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from bench.figures import shown
+from bench.machine import QUIET_LOAD
 from bench.server import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
@@ -29,6 +30,8 @@ def markdown(found: dict[str, Any]) -> str:
         f"{machine['at'][:10]}, {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}; "
         f"an fdatasync takes {machine['fdatasync_ms']:.2f} ms."
     )
+    if machine["load_average"] > QUIET_LOAD:
+        where += f" Others were busy on it (load {machine['load_average']:.1f}): take these as upper bounds."
     lines = ["| | figure | at most | rounds |", "|---|---:|---:|---|", *map(_line, found["figures"])]
     return "\n".join([where, "", *lines, ""])
 

@@ -65,12 +65,12 @@ async def measure(stage: Stage) -> list[Figure]:
         drop(await connect_all(server, [shopper.peer() for shopper in shoppers[:WARM_SOCKETS]]))
         before = await settled_rss(server)
         peers = await connect_all(server, [shopper.peer() for shopper in shoppers])
-        weights = [stage.say("idle", "KiB each", (await settled_rss(server) - before) / len(peers) / 1024)]
+        weights = [stage.say("idle", "KiB each", await weight(server, before, len(peers)))]
         returns = []
         for _ in range(stage.rounds):
             peers, back = await drop_and_return(server, peers, shoppers)
             returns.append(stage.say("idle", "all dropped", back))
-            weights.append(stage.say("idle", "KiB each", (await settled_rss(server) - before) / len(peers) / 1024))
+            weights.append(stage.say("idle", "KiB each", await weight(server, before, len(peers))))
     return [
         figure("idle", f"{stage.sockets:,} shoppers, RSS of each", "KiB", weights[:1], BAR_KIB),
         figure("idle", "the same after all came back", "KiB", weights[1:]),
@@ -136,6 +136,11 @@ def drop(peers: list[Peer]) -> None:
 async def settled_rss(server: Server) -> int:
     await asyncio.sleep(SETTLE_SECONDS)
     return server.rss_bytes()
+
+
+async def weight(server: Server, before: int, sockets: int) -> float:
+    """KiB of RSS that each of the sockets added."""
+    return round((await settled_rss(server) - before) / sockets / 1024, 2)
 
 
 def allow_files(wanted: int) -> None:

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 LIBRARIES = ("uvicorn", "uvloop", "websockets", "starlette", "orjson", "msgspec", "picows")
+QUIET_LOAD = 0.5  # load average above which somebody else is at work here
 SYNCS = 50
 BLOCK = b"\0" * 4096
 
