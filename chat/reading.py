@@ -134,10 +134,15 @@ class Reading:
         page, more = _page(entries, limit)
         return (page if actor.is_staff else contact_entries(page)), more
 
-    async def in_hands(self, actor: Actor) -> list[str]:
-        """The ids of the conversations that this staff member has and that aren't resolved."""
+    async def in_hands(self, actor: Actor, held: Collection[str] = ()) -> list[str]:
+        """The ids of what this staff member has: all that isn't resolved, and what is among the held ones."""
         async with self._store.view() as view:
-            return [found.id for found in await view.assigned(actor.account, actor.id, WATCHED)]
+            mine = [found.id for found in await view.assigned(actor.account, actor.id, WATCHED)]
+            for conversation in held:
+                found = None if conversation in mine else await view.conversation(actor.account, conversation)
+                if found is not None and found.assignee == actor.id:
+                    mine.append(conversation)
+            return mine
 
     async def catch_up_contact(self, actor: Actor, held: Mapping[str, int]) -> CatchUp:
         """For a contact that has seen these conversations up to these seqs."""

@@ -60,11 +60,16 @@ def _item(before: Conversation | None, after: Conversation, entries: list[Entry]
         seq=after.seq,
         contact=after.contact,
         assignee=after.assignee,
-        reassigned=before is None or before.assignee != after.assignee,
+        reassigned=before is None or before.assignee != after.assignee or _comes_back(before, after),
         document=document,
         for_staff=protocol.change(after.id, after.seq, encoded, document, after.cursor),
         for_contact=_for_contact(before, after, entries, encoded),
     )
+
+
+def _comes_back(before: Conversation, after: Conversation) -> bool:
+    """Whether it was resolved: its assignee may not listen to it any more."""
+    return before.status == "resolved" != after.status
 
 
 def _for_contact(

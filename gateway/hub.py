@@ -39,7 +39,7 @@ class Listener(Protocol):
         ...
 
     def grow(self, conversations: list[str]) -> None:
-        """These fell to the listener: it is to get a snapshot of each."""
+        """These fell to the listener: it is to get a snapshot of each that it doesn't hear yet."""
         ...
 
     def shrink(self, conversation: str) -> None:
@@ -140,8 +140,7 @@ class Hub:
                 listener.shrink(conversation)
         if item.assignee is not None:
             for listener in self._staff.get((account, item.assignee), ()):
-                if conversation not in listener.watching:
-                    listener.grow([conversation])
+                listener.grow([conversation])
 
     def _remember_heads(self, bulletin: Bulletin) -> None:
         account = bulletin.account

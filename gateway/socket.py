@@ -465,6 +465,8 @@ class Socket(asyncio.Protocol):
                 if self._controls > CONTROL_FRAMES:
                     self._transport.abort()
                     return
+            if self._transport.is_closing():
+                return
             if data:
                 self._transport.write(data)
             else:

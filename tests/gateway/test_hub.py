@@ -189,13 +189,13 @@ def test_whoever_gets_a_conversation_hears_it_from_now_on() -> None:
     assert bystander.grown == []
 
 
-def test_whoever_watches_it_already_needs_no_snapshot() -> None:
+def test_whoever_watches_it_by_name_learns_that_it_is_theirs_now() -> None:
     room = Room()
     ear = room.listener(NOA, C)
 
     room.hub.deliver(a_bulletin(an_item(assignee=NOA, reassigned=True)))
 
-    assert (ear.grown, ear.shrunk, ear.heard) == ([], [], [(C, "staff 1")])
+    assert (ear.grown, ear.shrunk, ear.heard) == ([C], [], [(C, "staff 1")])
 
 
 def test_whoever_loses_it_hears_that_and_then_shrinks() -> None:
