@@ -28,40 +28,37 @@ def framed(payload: bytes) -> bytes:
 class Outbox:
     """Payloads in order. While the transport takes no more (`is_held`), they pile up here."""
 
-    __slots__ = ("_payloads", "_size", "is_held", "since")
+    __slots__ = ("_size", "is_held", "payloads", "since")
 
     def __init__(self) -> None:
-        self._payloads: list[bytes] = []
+        self.payloads: list[bytes] = []
         self._size = 0
         self.is_held = False
         self.since = 0.0
         """When the transport last stopped taking (monotonic seconds)."""
 
-    def __bool__(self) -> bool:
-        return bool(self._payloads)
-
     def put(self, payload: bytes) -> None:
-        self._payloads.append(payload)
+        self.payloads.append(payload)
         self._size += len(payload)
 
     def is_half_full(self, limits: OutboxLimits) -> bool:
-        return self.is_held and (len(self._payloads) * 2 > limits.frames or self._size * 2 > limits.bytes)
+        return self.is_held and (len(self.payloads) * 2 > limits.frames or self._size * 2 > limits.bytes)
 
     def is_too_full(self, limits: OutboxLimits, now: float | None = None) -> bool:
         """Only what is held counts: what one batch brings at once goes out as one write."""
         if not self.is_held:
             return False
-        late = now is not None and bool(self._payloads) and now - self.since > limits.seconds
-        return late or len(self._payloads) > limits.frames or self._size > limits.bytes
+        late = now is not None and bool(self.payloads) and now - self.since > limits.seconds
+        return late or len(self.payloads) > limits.frames or self._size > limits.bytes
 
     def clear(self) -> None:
-        self._payloads.clear()
+        self.payloads.clear()
         self._size = 0
 
     def take(self, *, joined: bool) -> bytes:
         """Everything, as bytes for one write: joined frames for a peer that said `batch`, else a frame each."""
-        payloads, size = self._payloads, self._size
-        self._payloads, self._size = [], 0
+        payloads, size = self.payloads, self._size
+        self.payloads, self._size = [], 0
         if len(payloads) == 1:
             return framed(payloads[0])
         if not joined:

@@ -329,7 +329,7 @@ class Socket(asyncio.Protocol):
     @property
     def is_unwritten(self) -> bool:
         """Whether the peer hasn't been sent everything yet."""
-        return bool(self._outbox) or self._transport.get_write_buffer_size() > 0
+        return bool(self._outbox.payloads) or self._transport.get_write_buffer_size() > 0
 
     def join(self, actor: Actor) -> None:
         """This is who it is. Everything it should hear is held back until `release`."""
@@ -405,8 +405,9 @@ class Socket(asyncio.Protocol):
     def flush(self) -> None:
         """Write what is in the outbox, if the transport takes it."""
         self._is_dirty = False
-        if self._outbox and not self._outbox.is_held and not self._closing_at and not self._transport.is_closing():
-            self._transport.write(self._outbox.take(joined=self._session.batch))
+        outbox, transport = self._outbox, self._transport
+        if outbox.payloads and not outbox.is_held and not self._closing_at and not transport.is_closing():
+            transport.write(outbox.take(joined=self._session.batch))
 
     # --- inside --------------------------------------------------------------------------------------------------
 

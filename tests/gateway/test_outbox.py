@@ -64,11 +64,11 @@ def test_without_joining_each_payload_is_a_frame() -> None:
 
 def test_what_was_taken_is_gone() -> None:
     outbox = an_outbox(b"a")
-    assert outbox
+    assert outbox.payloads
 
     outbox.take(joined=True)
 
-    assert not outbox
+    assert not outbox.payloads
 
 
 def test_only_what_is_held_counts() -> None:
