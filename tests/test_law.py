@@ -90,7 +90,7 @@ class Law(RuleBasedStateMachine):
         self.shop = Shop(self.folder)
         self.numbers = count(1)
         self.asked: list[tuple[Actor, Ask]] = []
-        self.first: dict[tuple[str, str], Done] = {}
+        self.first: dict[tuple[str, str], tuple[Actor, Ask, Done]] = {}
 
     def teardown(self) -> None:
         try:
@@ -203,14 +203,18 @@ class Law(RuleBasedStateMachine):
         return next(observer for observer in self.shop.observers if observer.actor is actor)
 
     def _judge(self, actor: Actor, asked: Ask, result: Done | Refused) -> None:
-        """Refusals are the expected ones; a resend gets the first result."""
+        """Refusals are the expected ones; nothing is done too early; a resend gets the first result."""
         if isinstance(result, Refused):
             impossible = isinstance(asked, Send) and not asked.text.isprintable()
             assert result.code in (EXPECTED | {"internal"} if impossible else EXPECTED), result
             return
-        if not isinstance(asked, Lasting) or (actor.account, asked.id) not in self.shop.stored:
+        if not isinstance(asked, Lasting):
+            return
+        assert asked.after is None or (actor.account, asked.after) in self.shop.stored
+        if (actor.account, asked.id) not in self.shop.stored:
             return  # it changed nothing, and so isn't remembered
-        first = self.first.setdefault((actor.account, asked.id), result)
+        who, what, first = self.first.setdefault((actor.account, asked.id), (actor, asked, result))
+        assert (who, what) == (actor, asked)
         assert (result.conversation, result.seq, result.at) == (first.conversation, first.seq, first.at)
         assert result.again == (result is not first)
 

@@ -6,10 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.json import decode
 
 from chat.errors import Unavailable
-from chat.reading import Reading
+from chat.reading import CatchUp, Missed, Reading, Snapshot
 from gateway import arrivals
+from tests.builders import DANA, NOA, a_conversation
 from tests.node import Node, on_a_node, says
 from tests.peer import Frame, Peer, new_id
 
@@ -404,3 +406,25 @@ async def test_who_goes_while_it_arrives_leaves_nothing_behind(node: Node, monke
 
     assert "presence" not in says(await noa.settle())
     assert sum(len(slot) for slot in node.shopbell._wheel._slots) == 1
+
+
+def test_a_snapshot_of_a_store_that_is_ahead_claims_no_more_than_was_heard() -> None:
+    """Of other conversations changes are still on their way: a peer that resumed beyond them would never get them."""
+    conversation = a_conversation(cursor=41)
+    snapshot = Snapshot(cursor=42, conversation=conversation, state=conversation, entries=[], more=False)
+
+    ahead, level = (decode(arrivals.snapshot_of(NOA, snapshot, reached)) for reached in (40, 43))
+
+    assert (ahead["cursor"], ahead["state"]["cursor"]) == (40, 41)
+    assert level["cursor"] == 42
+    assert "cursor" not in decode(arrivals.snapshot_of(DANA, snapshot, 40))
+
+
+def test_what_was_missed_comes_at_its_own_cursor() -> None:
+    """Clients put a change's cursor into the state, which must become as a fresh snapshot has it."""
+    conversation = a_conversation(cursor=7)
+    caught = CatchUp(42, False, [Missed(conversation, conversation, [])], [], [], [])
+
+    (change,) = arrivals.frames_of(NOA, caught)
+
+    assert decode(change)["cursor"] == decode(change)["state"]["cursor"] == 7
