@@ -50,11 +50,12 @@ test: check $(FRONT_END) browser
 	@echo "seed: $(SEED)   (again with the same: make test SEED=$(SEED))"
 	SHOPBELL_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-seed=$(SEED)
 
-## chaos       200 kills under load, and the other faults at full length
+## chaos       200 kills under load, the other faults and the laws at full length
 .PHONY: chaos
 chaos: $(DEVELOPMENT) $(FRONT_END)
 	@echo "seed: $(SEED)   (again with the same: make chaos SEED=$(SEED))"
-	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_SEED=$(SEED) $(BIN)/python -m pytest tests/chaos --hypothesis-seed=$(SEED)
+	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_EXAMPLES=$${SHOPBELL_EXAMPLES:-3000} SHOPBELL_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/chaos tests/test_law.py --hypothesis-seed=$(SEED)
 
 ## bench       speed and size, against the bars of docs/performance.md
 .PHONY: bench
