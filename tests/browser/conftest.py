@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.backstage import Backstage
-from tests.browser.people import Agent, Shopper
+from tests.browser.people import Agent, Shopper, resolve_all
 from tests.browser.watch import Watch
 from tests.chaos.server import EMAILS, Prepared, Server, prepare
 from tests.faults import Proxy, proxy_to
@@ -55,35 +55,46 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return prepare(tmp_path_factory.mktemp("prepared") / "data")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def backstage() -> Iterator[Backstage]:
     backstage = Backstage()
     yield backstage
     backstage.close()
 
 
-@pytest.fixture
-def still_server(prepared: Prepared, tmp_path: Path) -> Iterator[Server]:
-    """A server that isn't started yet. It leaves no tracebacks behind."""
-    server = Server.copy(prepared, tmp_path / "data", tmp_path / "server.log")
+@pytest.fixture(scope="module")
+def still_server(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A module's server, not started yet. It leaves no tracebacks behind."""
+    folder = tmp_path_factory.mktemp("server")
+    server = Server.copy(prepared, folder / "data", folder / "server.log")
     yield server
     server.close()
     assert server.complaints() == []
 
 
-@pytest.fixture
-def line(still_server: Server, backstage: Backstage) -> Proxy:
-    """Another way to the server, which can be stalled, cut and made to swallow. It lives backstage: use `call`."""
-    line = backstage.enter(proxy_to("127.0.0.1", still_server.port))
-    still_server.settings["SHOPBELL_PUBLIC_URL"] = f"{still_server.url}, {line.url}"
-    return line
+@pytest.fixture(scope="module")
+def proxy(still_server: Server, backstage: Backstage) -> Proxy:
+    proxy = backstage.enter(proxy_to("127.0.0.1", still_server.port))
+    still_server.settings["SHOPBELL_PUBLIC_URL"] = f"{still_server.url}, {proxy.url}"
+    return proxy
 
 
 @pytest.fixture
-def server(still_server: Server, line: Proxy, backstage: Backstage) -> Server:
-    """A server that runs and may be reached by its own address and by the line's."""
-    backstage.run(still_server.start())
+def server(still_server: Server, proxy: Proxy, backstage: Backstage) -> Server:
+    """A server that runs, whatever the test before did to it, and on which no conversation is open."""
+    if still_server.process is None or still_server.process.poll() is not None:
+        backstage.run(still_server.start())
+    backstage.run(resolve_all(still_server))
     return still_server
+
+
+@pytest.fixture
+def line(proxy: Proxy, server: Server, backstage: Backstage) -> Iterator[Proxy]:
+    """Another way to the server, which can be stalled, cut and made to swallow. It lives backstage: use `call`."""
+    yield proxy
+    backstage.call(proxy.refuse, False)
+    backstage.call(proxy.cut)
+    backstage.call(proxy.heal)
 
 
 @pytest.fixture

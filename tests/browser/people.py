@@ -6,7 +6,8 @@ from typing import Literal
 
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-from tests.chaos.server import EMAILS, PASSWORD
+from bots import Staff
+from tests.chaos.server import EMAILS, PASSWORD, Server
 
 View = Literal["Mine", "Unassigned", "Team", "All"]
 
@@ -66,6 +67,7 @@ class Shopper:
     def says(self, *texts: str) -> None:
         for text in texts:
             self.field.fill(text)
+            expect(self.chat.get_by_role("button", name="Send")).to_be_enabled()  # not before the session has begun
             self.field.press("Enter")
 
     def sees(self, *texts: str) -> None:
@@ -137,3 +139,13 @@ class Agent:
         """These messages and notes, no more and no fewer, in this order, and none of them still on its way."""
         expect(self.messages).to_have_text(list(texts))
         expect(self.log.get_by_text("Sending…")).to_have_count(0)
+
+
+async def resolve_all(server: Server) -> None:
+    """Somebody tidies up, so that the next test finds an empty list."""
+    staff = await Staff.login(server.url, EMAILS[1], PASSWORD)
+    left = (await staff.ask("GET", "/v1/conversations?view=all"))["conversations"]
+    if left:
+        async with staff.client() as client:
+            for state in left:
+                await client.resolve(state["id"])

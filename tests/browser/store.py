@@ -1,13 +1,13 @@
-"""What the store holds of a test's one conversation, read past a server that has ended."""
+"""What the store holds of a test's conversation, read past a server that has ended."""
 
 from tests.chaos.server import Server
 from tests.history import Row, read_sqlite
 
 
 def stored(server: Server) -> list[Row]:
-    """The entries of the only conversation, each as it was born, in the order of the ledger."""
+    """The entries of the newest conversation, each as it was born, in the order of the ledger."""
     store = read_sqlite(server.database)
-    [conversation] = store.conversations
+    conversation = store.rows[-1].conversation
     return [row for row in store.by_conversation[conversation] if row.seq == row.born]
 
 

@@ -1,7 +1,5 @@
 """The widget on other people's pages: where it is welcome, where it isn't, and how little it asks of them."""
 
-import asyncio
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -25,16 +23,26 @@ NO_POLICY, STRICT_POLICY = (
 )
 
 
-@pytest.fixture
-def lamps(still_server: Server, backstage: Backstage) -> Storefront:
-    """A shop whose origin the inbox `lamps` names."""
-    return _shop(still_server, backstage, "lamps", is_welcome=True)
+@pytest.fixture(scope="module", autouse=True)
+def shops(still_server: Server, backstage: Backstage) -> dict[str, Storefront]:
+    """Two shops with an inbox each, made while no server has the database. Only one's inbox names its origin."""
+    shops = {inbox: backstage.enter(storefront_on_a_free_port()) for inbox in ("lamps", "vases")}
+    lamps = shops["lamps"]
+    backstage.run(_add_inbox(still_server, "lamps", [lamps.origin, lamps.far_origin]))
+    backstage.run(_add_inbox(still_server, "vases", []))
+    return shops
 
 
 @pytest.fixture
-def stranger(still_server: Server, backstage: Backstage) -> Storefront:
+def lamps(shops: dict[str, Storefront], server: Server) -> Storefront:
+    """A shop whose origin its inbox knows."""
+    return _opened(shops["lamps"], server, "lamps")
+
+
+@pytest.fixture
+def vases(shops: dict[str, Storefront], server: Server) -> Storefront:
     """A shop that embeds an inbox which doesn't know it."""
-    return _shop(still_server, backstage, "vases", is_welcome=False)
+    return _opened(shops["vases"], server, "vases")
 
 
 @pytest.mark.parametrize("policy", [NO_POLICY, STRICT_POLICY], ids=["no policy", "strict policy"])
@@ -89,12 +97,12 @@ def test_a_page_from_right_to_left_has_the_launcher_at_its_left(lamps: Storefron
 
 
 def test_where_it_is_not_welcome_the_frame_is_refused_and_the_page_goes_on(
-    stranger: Storefront, page: Page, server: Server, watch: Watch
+    vases: Storefront, page: Page, server: Server, watch: Watch
 ) -> None:
     watch.allow("frame-ancestors")  # the browser says why it refuses, which is what a shop's developer needs
     watch.allow("postMessage.*chrome-error|postMessage.*recipient window's origin")
     page.clock.install()
-    shopper = Shopper.visit(page, f"{stranger.origin}/shop")
+    shopper = Shopper.visit(page, f"{vases.origin}/shop")
     shopper.launcher.click()
     page.clock.fast_forward(GIVE_UP_MS)
     expect(page.get_by_text("The chat can’t be reached right now.")).to_be_visible()
@@ -132,18 +140,15 @@ def test_the_service_pages_have_an_icon_and_can_not_be_framed(
         assert page.request.get(server.url + icon).headers["content-type"] == "image/svg+xml"
 
 
-def _shop(server: Server, backstage: Backstage, inbox: str, *, is_welcome: bool) -> Storefront:
-    """A storefront and its inbox, which is made while no server has the database."""
-    shop = backstage.enter(storefront_on_a_free_port())
-    shop.service, shop.inbox = server.url, inbox
+async def _add_inbox(server: Server, key: str, origins: list[str]) -> None:
+    store = SqliteStore.open(server.database)
+    directory = Directory(store, SystemClock())
+    [account] = await directory.accounts()
+    await directory.add_inbox(account.id, key, public_key=key, origins=origins)
+    await store.close()
 
-    async def add() -> None:
-        store = SqliteStore.open(server.database)
-        directory = Directory(store, SystemClock())
-        [account] = await directory.accounts()
-        origins = [shop.origin, shop.far_origin] if is_welcome else []
-        await directory.add_inbox(account.id, inbox, public_key=inbox, origins=origins)
-        await store.close()
 
-    backstage.run(asyncio.wait_for(add(), 30))
+def _opened(shop: Storefront, server: Server, inbox: str) -> Storefront:
+    """As every test finds it."""
+    shop.service, shop.inbox, shop.policy, shop.direction = server.url, inbox, "", "ltr"
     return shop
