@@ -14,6 +14,7 @@ from bots.outbox import Outbox
 from bots.reconnect import LOST
 
 OPEN_SECONDS = 10.0  # TCP, TLS, upgrade; and again from hello to welcome
+MESSAGE_BYTES = 16 * 1024 * 1024  # a snapshot of fifty long messages alone is beyond the library's 1 MiB
 SEND_SECONDS = 20.0  # a peer that takes nothing for so long is gone
 CLOSE_SECONDS = 2.0
 GRACE_SECONDS = 15.0  # beyond the ping interval, before silence counts as a dead connection
@@ -155,6 +156,7 @@ async def open_socket(url: str, origin: str | None, proxy: str | bool | None) ->
             url,
             additional_headers={"Origin": origin} if origin else None,
             compression=None,  # the service has it off
+            max_size=MESSAGE_BYTES,
             ping_interval=None,  # its pings are frames of the protocol, and we watch for silence ourselves
             open_timeout=OPEN_SECONDS,
             close_timeout=CLOSE_SECONDS,

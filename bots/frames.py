@@ -46,7 +46,6 @@ class State(TypedDict):
     seq: int
     people: dict[str, Person]
     positions: dict[str, Position]
-    messages: dict[str, int]
     created_at: int
     # staff and bots only
     contact: NotRequired[str]
@@ -56,6 +55,7 @@ class State(TypedDict):
     priority: NotRequired[int]
     waiting_since: NotRequired[int | None]
     preview: NotRequired[str]
+    messages: NotRequired[int]
     cursor: NotRequired[int]
 
 

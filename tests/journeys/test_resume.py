@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bots import Client
 from chat import reading
 from tests.node import Node, on_a_node, says
 from tests.peer import Frame, Peer, new_id
@@ -256,3 +257,16 @@ async def test_fifty_resumes_in_a_row_lose_nothing(node: Node) -> None:
         await again.closing()
 
     assert heard == [f"while away {n}" for n in range(50)]
+
+
+@on_a_node()
+async def test_a_client_takes_a_snapshot_of_long_messages(node: Node) -> None:
+    """Fifty of 32 KB each are beyond the megabyte that WebSocket libraries take unless told otherwise."""
+    contact = await node.contact()
+    conversation = await node.started(contact)
+    await send(contact, conversation, *["🛍" * 8000] * 50)
+
+    async with Client(node.origin, node.mine.bot_token) as bot:
+        await bot.watch([conversation])
+        await bot.until(lambda mirror: conversation in mirror.threads)
+        assert len(bot.mirror.threads[conversation].entries) == 50
