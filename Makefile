@@ -54,7 +54,7 @@ test: check $(FRONT_END) browser
 .PHONY: chaos
 chaos: $(DEVELOPMENT) $(FRONT_END)
 	@echo "seed: $(SEED)   (again with the same: make chaos SEED=$(SEED))"
-	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_EXAMPLES=$${SHOPBELL_EXAMPLES:-3000} SHOPBELL_SEED=$(SEED) \
+	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_EXAMPLES=$${SHOPBELL_EXAMPLES:-2000} SHOPBELL_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/chaos tests/test_law.py --hypothesis-seed=$(SEED)
 
 ## bench       speed and size, against the bars of docs/performance.md

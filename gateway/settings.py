@@ -22,7 +22,7 @@ PREFIX = "SHOPBELL_"
 # What hosts that run Procfiles set by themselves, and what it stands for here.
 PLATFORM = {"port": "PORT", "store": "DATABASE_URL"}
 # Names with our prefix that belong to the test runs.
-NOT_SETTINGS = frozenset({"SHOPBELL_SEED", "SHOPBELL_KILLS"})
+NOT_SETTINGS = frozenset({"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES"})
 
 NEVER_SHOWN = frozenset({"secret", "store"})  # a database's URL may have a password in it
 
