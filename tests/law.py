@@ -74,7 +74,7 @@ class Shop:
         self._store = self.engine.open()
         self.epoch = self._store.epoch
         self.run(populate(self._store, PEOPLE))
-        self._reading = Reading(self._store)
+        self.run(self._begin())
         for observer in self.observers:
             self.connect(observer.actor, observer.mirror)
 
@@ -85,15 +85,25 @@ class Shop:
         return self._runner.run(wait())
 
     def close(self) -> None:
-        self.run(self._store.close())
+        self.run(self._end())
         self._runner.close()
 
     def reopen(self) -> None:
         """As after a stop and a start of the server."""
-        self.run(self._store.close())
+        self.run(self._end())
         self._store = self.engine.open()
-        self._reading = Reading(self._store)
+        self.run(self._begin())
         assert self._store.epoch == self.epoch
+
+    async def _begin(self) -> None:
+        self._reading = Reading(self._store)
+        self._office = Office(self._store, self.clock, BatchLimits(asks=5))
+        self._working = asyncio.create_task(self._office.ledger.run())
+
+    async def _end(self) -> None:
+        self._office.ledger.stop()
+        await self._working
+        await self._store.close()
 
     # --- asking ---------------------------------------------------------------------------------------------
 
@@ -102,12 +112,10 @@ class Shop:
         return self.run(self._carry_out(asks, tell_heads))
 
     async def _carry_out(self, asks: Sequence[tuple[Actor, Ask]], tell_heads: bool) -> list[Result]:
-        office = Office(self._store, self.clock, BatchLimits(asks=5))
-        working = asyncio.create_task(office.ledger.run())
+        office = self._office
         results = await office.settled(*[office.hand_in(actor, ask) for actor, ask in asks])
-        office.ledger.stop()
-        await working
-        for commit in office.commits:
+        commits, office.commits = office.commits, []
+        for commit in commits:
             self._note(commit)
             await self._tell(of_commit(commit), tell_heads)
         return results
