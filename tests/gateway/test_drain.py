@@ -123,7 +123,7 @@ async def test_while_it_drains_nobody_new_is_let_in_and_who_is_in_is_served(node
 async def test_a_peer_that_does_not_read_holds_nobody_up(node: Node) -> None:
     contact = await node.contact()
     conversation = await node.started(contact)
-    slow = await node.peer(origin=None, receive_buffer=4096)
+    slow = await node.peer(origin=None, receive_buffer=32768)
     await slow.hello(node.mine.bot_token)
     await slow.ask("watch", conversations=[conversation])
     while not any(peer._outbox.is_held and peer._outbox for peer in node.shopbell.node.sockets):

@@ -555,7 +555,7 @@ def weight(node: Node) -> int:
 async def test_a_peer_that_stops_reading_is_closed_and_no_other_is_hurt(node: Node) -> None:
     contact, watcher = await node.contact(), await node.bot()
     conversation = await node.started(contact)
-    slow = await node.peer(origin=None, receive_buffer=4096)
+    slow = await node.peer(origin=None, receive_buffer=32768)
     await slow.hello(node.mine.bot_token)
     for bot in (watcher, slow):
         await bot.ask("watch", conversations=[conversation])
@@ -584,7 +584,7 @@ async def test_a_peer_that_stops_reading_is_closed_and_no_other_is_hurt(node: No
 async def test_a_frame_that_waits_too_long_closes_its_peer(node: Node) -> None:
     contact = await node.contact()
     conversation = await node.started(contact)
-    slow = await node.peer(origin=None, receive_buffer=4096)
+    slow = await node.peer(origin=None, receive_buffer=32768)
     await slow.hello(node.mine.bot_token)
     await slow.ask("watch", conversations=[conversation])
     closes = node.shopbell.node.metrics.closes
@@ -602,7 +602,7 @@ async def test_a_frame_that_waits_too_long_closes_its_peer(node: Node) -> None:
 async def test_signals_go_overboard_first(node: Node) -> None:
     contact = await node.contact()
     conversation = await node.started(contact)
-    slow = await node.peer(origin=None, receive_buffer=4096)
+    slow = await node.peer(origin=None, receive_buffer=32768)
     await slow.hello(node.mine.bot_token)
     await slow.ask("watch", conversations=[conversation])
     listener = next(each for each in node.shopbell.node.sockets if each.actor.kind == "bot")
@@ -623,7 +623,7 @@ async def test_signals_go_overboard_first(node: Node) -> None:
 
 @on_a_node()
 async def test_a_flood_of_pings_from_a_peer_that_does_not_read_is_cut_off(node: Node) -> None:
-    peer = await node.peer(receive_buffer=4096)
+    peer = await node.peer(receive_buffer=32768)
     await peer.hello(node.token(await node.contact_session()))
     flood = masked(PING, b"x" * 125) * 500
 
