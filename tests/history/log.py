@@ -7,9 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from bots.frames import Entry, Frame, State
 
-PUBLIC = frozenset(
-    ("id", "inbox", "status", "handler", "subject", "seq", "people", "positions", "messages", "created_at")
-)
+PUBLIC = frozenset(("id", "inbox", "status", "handler", "subject", "seq", "people", "positions", "created_at"))
 What = Literal[
     "connected", "disconnected", "said", "ok", "refused", "change", "snapshot", "gone", "reset", "synced", "reconnect"
 ]
