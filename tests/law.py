@@ -215,10 +215,17 @@ class Shop:
             assert fresh["type"] == "snapshot"
             compare(thread, fresh, is_staff=actor.is_staff)
         if actor.is_staff:
-            assert set(self.run(self._reading.in_hands(actor))) <= set(mirror.threads)
+            mine = self.run(self._in_hands(actor))
+            assert set(self.run(self._reading.in_hands(actor))) == mine
+            assert mine <= set(mirror.threads)
         else:
             _, own, _ = self.run(self._reading.snapshots(actor, self.conversations[actor.account]))
             assert {snapshot.conversation.id for snapshot in own} == set(mirror.threads)
+
+    async def _in_hands(self, actor: Actor) -> set[str]:
+        """By the states themselves; the views go by the columns beside them."""
+        found = [await self._reading.conversation(actor.account, id) for id in self.conversations[actor.account]]
+        return {each.id for each in found if each and each.assignee == actor.id and each.status != "resolved"}
 
     async def _snapshot(self, actor: Actor, conversation: str) -> bytes:
         return snapshot_of(actor, await self._reading.snapshot(actor, conversation), self.told[actor.account])
