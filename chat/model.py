@@ -23,6 +23,7 @@ TEXT_LIMIT = 8000  # characters of one message: anchors/realtime.md 3.15
 PREVIEW_LIMIT = 100  # characters
 
 EntryId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")]
+Named = Annotated[str, Meta(min_length=36, max_length=36)]  # an entry that is looked up: what isn't one isn't there
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_LIMIT)]
 Key = Annotated[str, Meta(min_length=1, max_length=64)]
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
@@ -161,7 +162,7 @@ class Lasting(Ask, frozen=True, gc=False, kw_only=True):
     """An ask whose first entry gets the id that the client made, so that a resend is harmless."""
 
     id: EntryId
-    after: EntryId | None = None
+    after: Named | None = None
 
 
 class Inbox(Struct, frozen=True, gc=False):

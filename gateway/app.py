@@ -53,6 +53,7 @@ log = logging.getLogger("gateway.app")
 
 TICK_SECONDS = 1.0
 BACKLOG = 8192  # connections that the kernel holds for us while thousands come back at once
+COLLECT = (20_000, 20, 50)  # a batch makes thousands of tuples and lists that die by themselves
 SHUTDOWN_SECONDS = 5  # for requests under way after the drain
 
 
@@ -153,6 +154,7 @@ class Shopbell:
             ]
             gc.collect()
             gc.freeze()  # what is here now stays: the collector needn't look at it again
+            gc.set_threshold(*COLLECT)
             server = DrainingServer(self._config(), self._start_drain)
             log.info("serving on http://%s:%d", *listener.getsockname()[:2])
             await server.serve([listener])

@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("picture", sa.Text(), nullable=True),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("password", sa.Text(), nullable=False),
-        sa.Column("active", sa.Boolean(), server_default=sa.text("1"), nullable=False),
+        sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_agents_account_accounts")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_agents")),
         sa.UniqueConstraint("email", name=op.f("uq_agents_email")),
@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("picture", sa.Text(), nullable=True),
-        sa.Column("active", sa.Boolean(), server_default=sa.text("1"), nullable=False),
+        sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_bots_account_accounts")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_bots")),
         sa.UniqueConstraint("id", name=op.f("uq_bots_id")),
@@ -167,7 +167,7 @@ def upgrade() -> None:
         sa.Column("activity", sa.Text(), nullable=False),
         sa.Column("data", sa.Text(), nullable=True),
         sa.Column("digest", sa.LargeBinary(), nullable=True),
-        sa.Column("superseded", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("superseded", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_entries_account_accounts")),
         sa.ForeignKeyConstraint(
             ["conversation"], ["conversations.key"], name=op.f("fk_entries_conversation_conversations")
@@ -175,7 +175,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_entries")),
     )
     with op.batch_alter_table("entries", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_entries_account_cursor"), ["account", "cursor"], unique=False)
         batch_op.create_index(batch_op.f("ix_entries_conversation_seq"), ["conversation", "seq"], unique=False)
         batch_op.create_index(
             "uq_entries_id",
