@@ -5,7 +5,7 @@ msgspec Structs without cycle tracking (`gc=False`): 4-9 µs per message cheaper
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
@@ -55,8 +55,9 @@ class Author(Struct, frozen=True, gc=False, omit_defaults=True):
     id: str | None = None
 
 
+@lru_cache(10_000)
 def author_of(actor_id: str) -> Author:
-    """The author with this id; the kind is in its prefix."""
+    """The author with this id; the kind is in its prefix. The same value each time: it is in every entry."""
     return Author(KIND_OF_PREFIX[actor_id[:3]], actor_id)
 
 
@@ -228,12 +229,12 @@ def digest(ask: Lasting) -> bytes:
     """
     _, _, behind = encode(ask).partition(b'"after":')
     _, _, content = behind.partition(b",")
-    return blake2b(content, digest_size=12, person=_tag(type(ask))).digest()
+    return blake2b(_tag(type(ask)) + content, digest_size=12).digest()
 
 
 @cache
 def _tag(kind: type[Lasting]) -> bytes:
-    return blake2b(str(kind.__struct_config__.tag).encode(), digest_size=16).digest()
+    return str(kind.__struct_config__.tag).encode()
 
 
 def derived_id(prefix: str, *parts: str) -> str:

@@ -13,6 +13,7 @@ from gateway.bulletin import Bulletin, Item
 Key = TypeVar("Key")
 
 HEADS_SECONDS = 0.25  # at most so often an account's staff hears what moved elsewhere
+SLOWEST = 4  # times that, where so much moves that one telling takes several frames of 64 KiB
 
 
 class Listener(Protocol):
@@ -63,6 +64,7 @@ class Hub:
         self._everybody: dict[str, list[Listener]] = {}
         self._heads: dict[str, dict[str, bytes]] = {}
         self._cursors: dict[str, int] = {}
+        self._paces: dict[str, int] = {}
 
     def join(self, listener: Listener) -> None:
         """From now on the listener hears what concerns its actor."""
@@ -79,6 +81,8 @@ class Hub:
         """The listener hears nothing more. Harmless when it never joined."""
         actor = listener.actor
         _drop(self._everybody, actor.account, listener)
+        if actor.account not in self._everybody:
+            self._paces.pop(actor.account, None)
         if not actor.is_staff:
             _drop(self._contacts, (actor.account, actor.id), listener)
             return
@@ -148,15 +152,17 @@ class Hub:
         waiting = self._heads.get(account)
         if waiting is None:
             waiting = self._heads[account] = {}
-            self._later(HEADS_SECONDS, lambda: self._tell_heads(account))
+            self._later(HEADS_SECONDS * self._paces.get(account, 1), lambda: self._tell_heads(account))
         for item in bulletin.items:
             waiting[item.conversation] = item.document
 
     def _tell_heads(self, account: str) -> None:
         documents = self._heads.pop(account)
-        for payload in protocol.heads(documents.values(), self._cursors.pop(account)):
+        payloads = protocol.heads(documents.values(), self._cursors.pop(account))
+        for payload in payloads:
             for listener in self.agents(account):
                 listener.notice(payload)
+        self._paces[account] = min(len(payloads), SLOWEST)
         self._flush()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 
 from chat.access import allow, contact_signal, enter
@@ -15,7 +14,7 @@ from chat.ledger import Ledger
 from chat.model import Actor, Ask
 from chat.reading import Reading
 from chat.rules.receipts import Delivered, Read
-from chat.ticket import Answer, Ticket
+from chat.ticket import Answer, Done, Ticket
 from gateway import protocol
 from gateway.bulletin import Bulletin, of_commit, of_missed
 from gateway.bus import Bus
@@ -58,9 +57,12 @@ class Relay:
 
     def settle(self, answers: list[Answer], commits: list[Commit]) -> None:
         """After a batch: every asker hears `ok` first, then everybody the changes, in one write per socket."""
+        outcomes: dict[type[Ask] | str | None, int] = {}
         for answer in answers:
             ticket = answer.ticket
             ticket.peer.answered(ticket.ask.ref, answer.result)
+            outcome = _outcome(answer)
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
         for commit in commits:
             bulletin = of_commit(commit)
             self.streams.offer(bulletin)
@@ -68,7 +70,7 @@ class Relay:
                 self._bus.publish(commit.account, bulletin.cursor.to_bytes(8, "big"))
         self._flush()
         self._metrics.batch_asks.observe(len(answers))
-        self._count(answers)
+        self._count(outcomes)
 
     def signal(self, actor: Actor, signalling: Signalling, ask: Ask, refuse: Callable[[Refused], None]) -> None:
         """To whoever listens now. `refuse` is called if the actor may not."""
@@ -120,9 +122,9 @@ class Relay:
             protocol.signal(contact_signal(signal, conversation)),
         )
 
-    def _count(self, answers: list[Answer]) -> None:
+    def _count(self, outcomes: dict[type[Ask] | str | None, int]) -> None:
         metrics = self._metrics
-        for what, count in Counter(_outcome(answer) for answer in answers).items():
+        for what, count in outcomes.items():
             if what is None:
                 metrics.resends.inc(count)
             elif isinstance(what, str):
@@ -138,6 +140,8 @@ class Relay:
 
 def _outcome(answer: Answer) -> type[Ask] | str | None:
     """The shape of what was carried out, None for a resend, or the code of the refusal."""
-    if isinstance(answer.result, Refused):
-        return answer.result.code
-    return None if answer.result.again else type(answer.ticket.ask)
+    result = answer.result
+    if type(result) is Done:
+        return None if result.again else type(answer.ticket.ask)
+    assert isinstance(result, Refused)
+    return result.code
