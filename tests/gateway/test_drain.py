@@ -126,8 +126,10 @@ async def test_a_peer_that_does_not_read_holds_nobody_up(node: Node) -> None:
     slow = await node.peer(origin=None, receive_buffer=32768)
     await slow.hello(node.mine.bot_token)
     await slow.ask("watch", conversations=[conversation])
-    while not any(peer._outbox.is_held and peer._outbox for peer in node.shopbell.node.sockets):
+    for _ in range(1000):
         await contact.ask("message.send", id=new_id(), conversation=conversation, text="x" * 8000)
+        if any(peer._outbox.is_held and peer._outbox.payloads for peer in node.shopbell.node.sockets):
+            break
 
     began = time.monotonic()
     node.sigterm()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from gateway import socket as shell
 from gateway.protocol import FRAME_LIMIT
+from gateway.socket import Socket
 from tests.node import Node, on_a_node, says
 from tests.peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, Answer, Closed, Peer, compact, masked, new_id
 
@@ -551,6 +552,15 @@ def weight(node: Node) -> int:
     return max(peer._outbox._size + peer._transport.get_write_buffer_size() for peer in node.shopbell.node.sockets)
 
 
+async def fill(node: Node, contact: Peer, conversation: str, until: Callable[[Socket], bool]) -> None:
+    """Say so much that it is true of somebody's socket."""
+    for _ in range(1000):
+        if any(until(peer) for peer in node.shopbell.node.sockets):
+            return
+        await contact.ask("message.send", id=new_id(), conversation=conversation, text=BIG)
+    raise AssertionError("nobody is slow")
+
+
 @on_a_node(outbox_bytes=262144)
 async def test_a_peer_that_stops_reading_is_closed_and_no_other_is_hurt(node: Node) -> None:
     contact, watcher = await node.contact(), await node.bot()
@@ -580,7 +590,9 @@ async def test_a_peer_that_stops_reading_is_closed_and_no_other_is_hurt(node: No
     await node.eventually(lambda: len(node.shopbell.node.sockets) == 2)
 
 
-@on_a_node(outbox_seconds=0.2, ping_seconds=300, tick=0.02)
+@on_a_node(
+    outbox_seconds=0.2, outbox_bytes=67_108_864, outbox_frames=65_536, ping_seconds=300, pong_seconds=250, tick=0.02
+)
 async def test_a_frame_that_waits_too_long_closes_its_peer(node: Node) -> None:
     contact = await node.contact()
     conversation = await node.started(contact)
@@ -589,9 +601,7 @@ async def test_a_frame_that_waits_too_long_closes_its_peer(node: Node) -> None:
     await slow.ask("watch", conversations=[conversation])
     closes = node.shopbell.node.metrics.closes
 
-    while not any(peer._outbox.is_held and peer._outbox for peer in node.shopbell.node.sockets):
-        await contact.ask("message.send", id=new_id(), conversation=conversation, text=BIG)
-    await node.eventually(lambda: any(not peer.is_open() for peer in node.shopbell.node.sockets))
+    await fill(node, contact, conversation, until=lambda peer: not peer.is_open())
 
     assert await slow.closed() == 4106
     await node.eventually(lambda: closes.labels("4106")._value.get() == 1)
@@ -605,11 +615,9 @@ async def test_signals_go_overboard_first(node: Node) -> None:
     slow = await node.peer(origin=None, receive_buffer=32768)
     await slow.hello(node.mine.bot_token)
     await slow.ask("watch", conversations=[conversation])
-    listener = next(each for each in node.shopbell.node.sockets if each.actor.kind == "bot")
-    shed = node.shopbell.node.metrics.signals_shed
+    shed, limits = node.shopbell.node.metrics.signals_shed, node.shopbell.node.outbox
 
-    while not listener._outbox.is_half_full(node.shopbell.node.outbox):
-        await contact.ask("message.send", id=new_id(), conversation=conversation, text=BIG)
+    await fill(node, contact, conversation, until=lambda peer: peer._outbox.is_half_full(limits))
     await contact.say({"type": "typing", "conversation": conversation, "on": True})
     await node.eventually(lambda: shed._value.get() == 1)
     ref = await contact.begin("message.send", id=new_id(), conversation=conversation, text="after the signal")
@@ -645,7 +653,7 @@ async def test_with_so_many_asks_open_nothing_more_is_read_and_then_all_is_answe
 ) -> None:
     peer = await node.contact()
     conversation = await node.started(peer)
-    ask = {"type": "message.send", "conversation": conversation, "text": BIG}
+    ask = {"type": "message.send", "conversation": conversation, "text": "small", "ignored": BIG}
     frames = [masked(TEXT, compact(ask | {"ref": 100 + n, "id": new_id()})) for n in range(300)]
 
     with store_locked(tmp_path):
