@@ -91,6 +91,7 @@ class Agent:
         assert answer.ok, answer.text()
         page.goto(f"{url}/console/#/all/open")
         expect(page.get_by_role("navigation", name="Views")).to_be_visible()
+        expect(page.get_by_text("Loading…")).to_be_hidden()
         return cls(page)
 
     @property

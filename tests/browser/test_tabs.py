@@ -50,6 +50,17 @@ def test_reading_in_one_tab_clears_the_badge_in_the_other(
     expect(first.badge).to_have_text("")
 
 
+def test_a_tab_whose_timers_stand_still_shows_what_came(new_context: NewContext, server: Server) -> None:
+    page = new_context().new_page()
+    page.clock.install()
+    shopper = Shopper.visit(page, server.url)
+    expect(shopper.launcher).to_be_visible()
+    page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # as in a tab that was just put into the background
+    shopper.opens()
+    shopper.says("Where is my parcel?")
+    shopper.sees("Where is my parcel?")
+
+
 def test_what_waited_in_a_closed_tab_leaves_once_from_the_next(
     new_context: NewContext, agent: Agent, server: Server, backstage: Backstage, watch: Watch
 ) -> None:

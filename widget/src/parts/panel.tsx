@@ -1,6 +1,6 @@
 /** The whole panel: header, banner, and either a conversation or the list of them. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import type { Drafts } from "../drafts.ts";
 import type { Shopper } from "../shopper.ts";
 import { Banner } from "./banner.tsx";
@@ -18,7 +18,12 @@ interface Props {
 
 export function Panel({ shopper, name, drafts }: Props) {
   const [view, setView] = useState(shopper.view);
-  useEffect(() => shopper.on(() => setView(shopper.view)), [shopper]);
+  // Not after the next paint, which a tab in the background waits for: what came until then would never be shown.
+  useLayoutEffect(() => {
+    const look = (): void => setView(shopper.view);
+    look();
+    return shopper.on(look);
+  }, [shopper]);
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       if (event.key === "Escape" && !event.isComposing) shopper.leave();
