@@ -1,6 +1,6 @@
 /** The keyboard: which key does what, and the page that says so. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Console } from "../console.ts";
 import { draftOf, stateOf } from "../state/desk.ts";
 import { hashOf } from "../state/place.ts";
@@ -74,7 +74,7 @@ const isField = (target: Element): boolean => target.matches("input, textarea, s
 
 export function useKeys(): void {
   const console = useConsole();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (event: KeyboardEvent) => {
       const target = event.target instanceof Element ? event.target : document.body;
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
