@@ -91,14 +91,19 @@ class Server:
     async def start(self) -> None:
         """Run it and wait until it is ready to be talked to."""
         self._run()
-        async with asyncio.timeout(READY_SECONDS):
-            while not await self._is_ready():
-                assert self.process is not None
-                assert self.process.poll() is None, f"the server ended:\n{self.log.read_text()[-4000:]}"
-                await asyncio.sleep(POLL_SECONDS)
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                while not await self._is_ready():
+                    assert self.process is not None
+                    assert self.process.poll() is None, f"the server ended:\n{self._log_end()}"
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            await self._end(signal.SIGABRT)  # with PYTHONFAULTHANDLER it says where it was
+            raise AssertionError(f"the server isn't ready after {READY_SECONDS:g} s:\n{self._log_end()}") from None
 
     def _run(self) -> None:
         here = {"SHOPBELL_DATA": str(self.data), "SHOPBELL_PORT": str(self.port), "SHOPBELL_LOG": "plain"}
+        here["PYTHONFAULTHANDLER"] = "1"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.command],
@@ -137,6 +142,9 @@ class Server:
         assert self.process is not None
         self.process.send_signal(number)
         return await asyncio.to_thread(self.process.wait, STOP_SECONDS)
+
+    def _log_end(self) -> str:
+        return self.log.read_text()[-4000:]
 
     async def _is_ready(self) -> bool:
         try:
