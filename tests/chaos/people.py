@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -107,17 +107,7 @@ class Crowd:
     async def settle(self) -> None:
         """Wait until everybody is connected and has all that the store has for them; the checker says who hasn't."""
         await asyncio.gather(*self.echoes)
-        for client, _ in self.clients.values():
-            await client.synced(QUIET_SECONDS)
-        store = read_sqlite(self.server.database)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(QUIET_SECONDS):
-                for client, log in self.clients.values():
-                    for kept in store.conversations.values():
-                        if _hears(client, log, kept):
-                            rows = store.by_conversation[kept.id]
-                            seen = [row for row in rows if log.kind != "contact" or row.audience == "everyone"]
-                            await client.until(_has(kept.id, seen[-1].id), QUIET_SECONDS)
+        await up_to_date(self.server, self.clients.values())
 
     def refusals(self, code: str) -> int:
         """How often anybody was refused like this."""
@@ -133,6 +123,21 @@ class Crowd:
         for log in self.logs:
             log.stop()
         return check(self.logs, read_sqlite(self.server.database), faults)
+
+
+async def up_to_date(server: Server, peers: Collection[tuple[Client, Log]]) -> None:
+    """Wait until everybody is connected and has all that the store has for them; the checker says who hasn't."""
+    for client, _ in peers:
+        await client.synced(QUIET_SECONDS)
+    store = read_sqlite(server.database)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(QUIET_SECONDS):
+            for client, log in peers:
+                for kept in store.conversations.values():
+                    if _hears(client, log, kept):
+                        rows = store.by_conversation[kept.id]
+                        seen = [row for row in rows if log.kind != "contact" or row.audience == "everyone"]
+                        await client.until(_has(kept.id, seen[-1].id), QUIET_SECONDS)
 
 
 def _hears(client: Client, log: Log, kept: Kept) -> bool:

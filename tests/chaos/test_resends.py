@@ -9,7 +9,7 @@ import pytest
 
 from bots import Ask, Client, Refused, Shopper, Staff, new_id
 from bots.frames import Ok
-from tests.chaos.people import QUICK
+from tests.chaos.people import QUICK, up_to_date
 from tests.chaos.server import EMAILS, PASSWORD, Server
 from tests.history import Log, check, read_sqlite
 
@@ -26,6 +26,11 @@ class Scene:
     somchai: list[Client]
     logs: list[Log]
 
+    @property
+    def clients(self) -> list[Client]:
+        """Everybody's, in the order of the logs."""
+        return [*self.shopper, *self.noa, *self.somchai]
+
     async def conversation(self) -> str:
         return (await self.shopper[0].start(self.inbox, "Hello"))["conversation"]
 
@@ -41,6 +46,7 @@ def on_stage(server: Server, play: Play) -> None:
         async with AsyncExitStack() as stack:
             scene = await a_scene(server, stack)
             await play(scene)
+            await up_to_date(server, list(zip(scene.clients, scene.logs, strict=True)))
             for log in scene.logs:
                 log.stop()
             return scene.logs
