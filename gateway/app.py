@@ -163,6 +163,7 @@ class Shopbell:
             for task in others:
                 task.cancel()
         await self._tasks.close()
+        await self._relay.streams.aclose()
         await self._doorkeeper.close()
         await self._presence.close()
         await self._bus.close()

@@ -105,6 +105,13 @@ class Streams:
         self._waiting.setdefault(account, []).append((cursor, reached))
         await reached
 
+    async def aclose(self) -> None:
+        """End what is being healed: nobody listens any more."""
+        healing = list(self._healing.values())
+        for task in healing:
+            task.cancel()
+        await asyncio.gather(*healing, return_exceptions=True)
+
     def offer(self, bulletin: Bulletin) -> None:
         """A bulletin of this node or of another. Of an account that nobody here follows: nothing to do."""
         stream = self._streams.get(bulletin.account)

@@ -222,3 +222,24 @@ async def test_a_closed_stream_heals_nothing(node: Node) -> None:
     await healed()
 
     assert (node.reads, node.delivered) == ([], [])
+
+
+async def test_what_is_being_healed_ends_with_the_node() -> None:
+    asked = asyncio.Event()
+
+    async def missed(account: str, since: int) -> Bulletin:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody answers")
+
+    async def heads(accounts: list[str]) -> dict[str, int]:
+        return dict.fromkeys(accounts, 0)
+
+    streams = Streams(lambda bulletin: None, missed, heads)
+    await streams.open("acc_1")
+    streams.offer(Bulletin("acc_1", 5, 6, ()))
+    await asked.wait()
+
+    await streams.aclose()
+
+    assert len(asyncio.all_tasks()) == 1
