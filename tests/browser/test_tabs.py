@@ -104,7 +104,9 @@ def test_two_consoles_of_an_agent_show_the_same(shopper: Shopper, agent: Agent, 
     shopper.sees("Where is my parcel?", "On its way.")
 
 
-def test_after_signing_out_in_one_console_the_other_can_not_be_loaded_again(agent: Agent, server: Server, watch: Watch) -> None:
+def test_after_signing_out_in_one_console_the_other_can_not_be_loaded_again(
+    agent: Agent, server: Server, watch: Watch
+) -> None:
     watch.allow("401 ")
     other = Agent.come(agent.page.context.new_page(), server.url)
     agent.button("Sign out").click()
