@@ -39,7 +39,7 @@ class Mirror:
     present: list[str] = field(default_factory=list)
     is_synced: bool = False
     watching: set[str] = field(default_factory=set)  # by name, as the service has confirmed it
-    _ahead: int = 0  # the greatest cursor of this connection, ours only once `synced` has come
+    _ahead: int = -1  # the greatest cursor of this connection, ours only once `synced` has come
 
     def apply(self, frame: Frame) -> None:
         """Take one frame of the stream; frames that carry no knowledge are ignored."""
@@ -53,14 +53,14 @@ class Mirror:
             self._synced(frame)
         elif frame["type"] == "welcome":
             self.me, self.epoch = frame["me"], frame["epoch"]
-            self.is_synced, self._ahead = False, 0
+            self.is_synced, self._ahead = False, -1
         elif frame["type"] == "gone":
             self.threads.pop(frame["conversation"], None)
             self.heads.pop(frame["conversation"], None)
         elif frame["type"] == "reset":
             self.threads.clear()
             self.heads.clear()
-            self.cursor, self._ahead = None, 0
+            self.cursor, self._ahead = None, -1
         elif frame["type"] == "presence":
             self.present = frame["present"]
 
@@ -158,6 +158,7 @@ class Mirror:
 
     def _reach(self, cursor: int | None) -> None:
         # Before `synced` a cursor may stand on the first of several frames that together reach it.
-        self._ahead = max(self._ahead, cursor or 0)
-        if self.is_synced and self._ahead:
+        if cursor is not None:
+            self._ahead = max(self._ahead, cursor)
+        if self.is_synced and self._ahead >= 0:
             self.cursor = max(self.cursor or 0, self._ahead)

@@ -164,12 +164,16 @@ class Reading:
             return CatchUp(cursor, False, missed, snapshots, [], gone)
 
     async def catch_up_staff(
-        self, actor: Actor, since: int | None, held: Collection[str], *, heads: bool = True
+        self, actor: Actor, since: int | None, held: Collection[str], assigned: Collection[str], *, heads: bool = True
     ) -> CatchUp:
-        """For staff that stands at a cursor and holds snapshots of these; None: for staff that holds nothing."""
+        """For staff that stands at a cursor, holds snapshots of some and needs them of what is assigned to it.
+
+        None: for staff that holds nothing. A snapshot comes even of what has been assigned away since it was listed:
+        it is listened to by now.
+        """
         async with self._store.view() as view:
             cursor = await view.head(actor.account)
-            mine = {found.id: found for found in await view.assigned(actor.account, actor.id, WATCHED)}
+            mine = await _with(view, actor, {}, assigned)
             if since is None:
                 return await _anew(view, actor, cursor, mine, too_far=False)
             moved = await view.moved(actor.account, since, CATCH_UP_CHANGES + 1)

@@ -109,7 +109,6 @@ class Shopbell:
             identify=self._doorkeeper.identify,
             reading=reading,
             follow=self._relay.follow,
-            reached=self._relay.streams.reached,
             reach=self._relay.streams.reach,
             roll=self._roll,
             tasks=self._tasks,

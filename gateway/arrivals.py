@@ -46,7 +46,6 @@ class Arrivals:
         identify: Callable[[str], Awaitable[Identity]],
         reading: Reading,
         follow: Callable[[str], Awaitable[None]],
-        reached: Callable[[str], int],
         reach: Callable[[str, int], Awaitable[None]],
         roll: Roll,
         tasks: Tasks,
@@ -58,7 +57,6 @@ class Arrivals:
         self._identify = identify
         self._reading = reading
         self._follow = follow
-        self._reached = reached
         self._reach = reach
         self._roll = roll
         self._tasks = tasks
@@ -70,10 +68,12 @@ class Arrivals:
         self._tasks.start(self._guarded(socket, self._receive(socket, hello)))
 
     def grow(self, socket: Socket, conversations: list[str]) -> None:
-        """The listener hears these too: it gets a snapshot of each first."""
-        new = socket.take_up(conversations)
-        if new:
-            self._tasks.start(self._guarded(socket, self._grow(socket, new)))
+        """The listener hears these too: it gets a snapshot of each first.
+
+        One reader per socket: of two, the slower could bring a snapshot that is older than what was heard since.
+        """
+        if socket.take_up(conversations):
+            self._tasks.start(self._guarded(socket, self._grow(socket)))
 
     def farewell(self, socket: Socket) -> None:
         if socket.actor.is_staff:
@@ -112,6 +112,7 @@ class Arrivals:
         elif resume is None:
             self._metrics.resumes.labels("fresh").inc()
         await self._bring_up_to_date(socket, actor, resume)
+        await self._grow(socket)
         if not socket.is_open():  # or it would be in the wheel and on the roll for ever
             return
         socket.live(limits)
@@ -125,8 +126,9 @@ class Arrivals:
             held = resume.watch[:WATCH_LIMIT] if resume else []
             cursor = resume.cursor if resume else None
             # Listen first: what comes while the store is read waits in the socket.
-            socket.listen(held, await self._reading.in_hands(actor, held))
-            caught = await self._reading.catch_up_staff(actor, cursor, held, heads=actor.kind == "agent")
+            assigned = await self._reading.in_hands(actor, held)
+            socket.listen(held, assigned)
+            caught = await self._reading.catch_up_staff(actor, cursor, held, assigned, heads=actor.kind == "agent")
         # What was read may still be on its way here. When it has come, it is dropped as known.
         await self._reach(actor.account, caught.cursor)
         if not socket.is_open():
@@ -138,18 +140,21 @@ class Arrivals:
         socket.release(_seqs(caught), everything=True)
         socket.send(protocol.synced(caught.cursor if actor.is_staff else None))
 
-    async def _grow(self, socket: Socket, conversations: list[str]) -> None:
-        cursor, snapshots, gone = await self._reading.snapshots(socket.actor, conversations)
-        await self._reach(socket.actor.account, cursor)
-        if not socket.is_open():
-            return
-        reached = self._reached(socket.actor.account)
-        for snapshot in snapshots:
-            socket.send(snapshot_of(socket.actor, snapshot, reached))
-        socket.let_go(gone)
-        for conversation in gone:
-            socket.send(protocol.gone(conversation))
-        socket.release(dict.fromkeys(gone, 0) | _seqs_of(snapshots))
+    async def _grow(self, socket: Socket) -> None:
+        """Snapshots of what the socket took up, until it takes up no more."""
+        actor = socket.actor
+        while conversations := socket.unread():
+            cursor, snapshots, gone = await self._reading.snapshots(actor, conversations)
+            await self._reach(actor.account, cursor)
+            if not socket.is_open():
+                return
+            for snapshot in snapshots:
+                # An agent that resumed from here would miss the heads that wait to be told. Bots get none.
+                socket.send(snapshot_of(snapshot, cursor if actor.kind == "bot" else None))
+            socket.let_go(gone)
+            for conversation in gone:
+                socket.send(protocol.gone(conversation))
+            socket.release(dict.fromkeys(gone, 0) | _seqs_of(snapshots))
 
     def _welcome(self, actor: Actor, limits: SessionLimits) -> bytes:
         desk = self._desk
@@ -162,19 +167,15 @@ def frames_of(actor: Actor, caught: CatchUp) -> list[bytes]:
     is_staff = actor.is_staff
     frames = [protocol.reset("too_far")] if caught.too_far else []
     frames += [_change(missed, is_staff=is_staff) for missed in caught.missed]
-    frames += [snapshot_of(actor, snapshot, caught.cursor) for snapshot in caught.snapshots]
+    cursor = caught.cursor if is_staff else None
+    frames += [snapshot_of(snapshot, cursor) for snapshot in caught.snapshots]
     if caught.heads:
         frames += protocol.heads((encode(head) for head in caught.heads), caught.cursor)
     return frames + [protocol.gone(conversation) for conversation in caught.gone]
 
 
-def snapshot_of(actor: Actor, snapshot: Snapshot, reached: int) -> bytes:
-    """A snapshot on the wire, as this actor may see it.
-
-    Its cursor is where the peer resumes. When the store is ahead of what the peer has `reached`, changes of other
-    conversations are still on their way, and a peer that broke off now would never get them.
-    """
-    cursor = min(snapshot.cursor, reached) if actor.is_staff else None
+def snapshot_of(snapshot: Snapshot, cursor: int | None) -> bytes:
+    """A snapshot on the wire; `cursor` is where the peer may resume from once it has this, if it may."""
     return protocol.snapshot(snapshot.state, snapshot.entries, snapshot.more, cursor)
 
 

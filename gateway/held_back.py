@@ -15,13 +15,16 @@ class TooMuch(Exception):
 class HeldBack:
     """Everything waits from `hold_all`, single conversations from `hold`; both until they are released.
 
+    Conversations on hold are `unread` until somebody takes them to read them. One that is put on hold again while it
+    is being read waits for the second reading: what was read first may be older than what was heard before.
     Notices (heads) move the peer's position, so they wait until nothing else does.
     """
 
-    __slots__ = ("_all", "_changes", "_notices")
+    __slots__ = ("_all", "_changes", "_notices", "_unread")
 
     def __init__(self) -> None:
         self._changes: dict[str, list[tuple[int, bytes]]] = {}
+        self._unread: dict[str, None] = {}
         self._notices: list[bytes] = []
         self._all = False
 
@@ -34,9 +37,14 @@ class HeldBack:
         self._all = True
 
     def hold(self, conversations: Iterable[str]) -> None:
-        if not self._all:
-            for conversation in conversations:
-                self._changes.setdefault(conversation, [])
+        for conversation in conversations:
+            self._unread[conversation] = None
+            self._changes.setdefault(conversation, [])
+
+    def take_unread(self) -> list[str]:
+        """What is on hold and nobody reads yet; the caller does."""
+        unread, self._unread = list(self._unread), {}
+        return unread
 
     def takes(self, conversation: str, seq: int, payload: bytes) -> bool:
         """Whether this change waits now. Raises TooMuch."""
@@ -59,7 +67,7 @@ class HeldBack:
         return self._later(seqs, list(seqs))
 
     def release_all(self, seqs: Mapping[str, int]) -> list[bytes]:
-        """The same, and all of the conversations that aren't named: they are new."""
+        """The same, and all of the conversations that aren't named: of those the peer has all that came before."""
         self._all = False
         return self._later(seqs, list(self._changes))
 
@@ -67,6 +75,7 @@ class HeldBack:
         later = [
             payload
             for conversation in conversations
+            if conversation not in self._unread
             for seq, payload in self._changes.pop(conversation, ())
             if seq > seqs.get(conversation, 0)
         ]

@@ -342,16 +342,23 @@ class Socket(asyncio.Protocol):
 
     def listen(self, named: list[str], assigned: list[str]) -> None:
         """Hear what the peer holds snapshots of already, and what is in its actor's hands."""
-        self.named, self.assigned = set(named), set(assigned)
+        self.named.update(named)
+        self.assigned.update(assigned)
         self._node.hub.watch(self, [*named, *assigned])
 
-    def take_up(self, conversations: list[str]) -> list[str]:
-        """Hear these too, but hold back what comes until `release`; returns those that are new."""
+    def take_up(self, conversations: list[str]) -> bool:
+        """Hear these too, but hold back what comes until `release`; whether a reader must be found for them."""
         new = self._node.hub.watch(self, conversations)
-        if new:
-            self._held = self._held or HeldBack()
-            self._held.hold(new)
-        return new
+        if not new:
+            return False
+        is_idle = self._held is None
+        self._held = self._held or HeldBack()
+        self._held.hold(new)
+        return is_idle
+
+    def unread(self) -> list[str]:
+        """What was taken up since this was last asked; the caller reads it."""
+        return self._held.take_unread() if self._held else []
 
     def let_go(self, conversations: list[str]) -> None:
         """These aren't there for the peer."""

@@ -91,11 +91,6 @@ class Streams:
         """The accounts that are followed."""
         return list(self._streams)
 
-    def reached(self, account: str) -> int:
-        """How far listeners have heard the account; the store may be ahead of that."""
-        stream = self._streams.get(account)
-        return stream.cursor if stream else 0
-
     async def reach(self, account: str, cursor: int) -> None:
         """Return when listeners have heard the account up to here: what a reader saw may still be on its way."""
         stream = self._streams.get(account)

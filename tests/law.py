@@ -66,7 +66,6 @@ class Shop:
         self.clock = StillClock()
         self.conversations: dict[str, list[str]] = defaultdict(list)
         self.cursors: dict[str, int] = defaultdict(int)
-        self.told: dict[str, int] = defaultdict(int)
         self.stored: set[tuple[str, str]] = set()
         self.answering: dict[str, set[str]] = defaultdict(set)
         self.observers = [Observer(actor) for actor in (NOA, SOMCHAI, DANA, ELI, RIVAL, STRANGER)]
@@ -148,8 +147,6 @@ class Shop:
     # --- telling --------------------------------------------------------------------------------------------
 
     async def _tell(self, bulletin: Bulletin, tell_heads: bool) -> None:
-        """The store may be ahead of this by now, as it is when several batches were quick."""
-        self.told[bulletin.account] = bulletin.cursor
         for observer in self.observers:
             if observer.actor.account != bulletin.account:
                 continue
@@ -191,7 +188,7 @@ class Shop:
         if not actor.is_staff:
             return await self._reading.catch_up_contact(actor, resume["conversations"] if resume else {})
         cursor, held = (resume["cursor"], resume["watch"]) if resume else (None, [])
-        return await self._reading.catch_up_staff(actor, cursor, held)
+        return await self._reading.catch_up_staff(actor, cursor, held, await self._reading.in_hands(actor, held))
 
     def heal(self, actor: Actor, mirror: Mirror, since: int) -> None:
         """The node's stream had a hole after `since`: what is missing is read from the store and told."""
@@ -228,7 +225,7 @@ class Shop:
         return {each.id for each in found if each and each.assignee == actor.id and each.status != "resolved"}
 
     async def _snapshot(self, actor: Actor, conversation: str) -> bytes:
-        return snapshot_of(actor, await self._reading.snapshot(actor, conversation), self.told[actor.account])
+        return snapshot_of(await self._reading.snapshot(actor, conversation), None)
 
     def _inspect(self, actor: Actor, payload: bytes) -> None:
         """Nothing for staff alone is in what a contact is sent, and nobody but itself and those who answer."""

@@ -184,3 +184,13 @@ def test_presence_is_the_whole_value() -> None:
     applies(mirror, {"type": "presence", "present": ["agt_1"]}, {"type": "presence", "present": ["bot_1"]})
 
     assert mirror.present == ["bot_1"]
+
+
+def test_staff_of_an_account_without_a_past_goes_on_from_nought() -> None:
+    snapshot_of_an_agent = {name: value for name, value in snapshot(1).items() if name != "cursor"}
+    mirror = Mirror()
+    applies(
+        mirror, {"type": "welcome", "epoch": "e1", "me": AGENT}, {"type": "synced", "cursor": 0}, snapshot_of_an_agent
+    )
+
+    assert mirror.resume() == {"epoch": "e1", "cursor": 0, "watch": ["cnv_1"]}

@@ -279,7 +279,7 @@ async def test_staff_that_holds_nothing_gets_what_is_in_its_hands(store: Store, 
         await office.done(NOA, Resolve(id=office.new_id(), conversation=resolved))
         await office.done(SOMCHAI, Claim(id=office.new_id(), conversation=other))
 
-        caught = await Reading(store).catch_up_staff(NOA, None, [])
+        caught = await Reading(store).catch_up_staff(NOA, None, [], [mine])
 
         assert (caught.cursor, caught.too_far) == (7, False)
         assert brought(caught) == made_of(snapshots=[mine])
@@ -296,7 +296,7 @@ async def test_staff_gets_what_it_missed_of_what_it_holds_and_heads_of_the_rest(
         await note(office, held)
         await say(office, ELI, elsewhere, "more")
 
-        caught = await Reading(store).catch_up_staff(NOA, since, [held, quiet])
+        caught = await Reading(store).catch_up_staff(NOA, since, [held, quiet], [])
 
         assert (caught.cursor, caught.too_far) == (6, False)
         assert brought(caught) == made_of(missed=[held], heads=[elsewhere])
@@ -308,16 +308,21 @@ async def test_a_bot_gets_no_heads(store: Store, clock: StillClock) -> None:
     async with open_office(store, clock) as office:
         await office.start(DANA)
 
-        assert brought(await Reading(store).catch_up_staff(ECHO, 0, [], heads=False)) == made_of()
+        assert brought(await Reading(store).catch_up_staff(ECHO, 0, [], [], heads=False)) == made_of()
 
 
-async def test_what_fell_to_staff_while_it_was_away_comes_as_a_snapshot(store: Store, clock: StillClock) -> None:
+async def test_what_was_assigned_when_it_was_listed_comes_as_a_snapshot_whoever_has_it_now(
+    store: Store, clock: StillClock
+) -> None:
     async with open_office(store, clock) as office:
         conversation = await office.start(DANA)
         since = (await Reading(store).cursors([MINE]))[MINE]
         await office.done(SOMCHAI, Assign(id=office.new_id(), conversation=conversation, assignee=NOA.id))
 
-        caught = await Reading(store).catch_up_staff(NOA, since, [])
+        assigned = await Reading(store).in_hands(NOA)
+        await office.done(SOMCHAI, Assign(id=office.new_id(), conversation=conversation, assignee=SOMCHAI.id))
+
+        caught = await Reading(store).catch_up_staff(NOA, since, [], assigned)
 
         assert brought(caught)["snapshots"] == [conversation]
 
@@ -326,7 +331,7 @@ async def test_what_another_account_has_is_gone_for_staff(store: Store, clock: S
     async with open_office(store, clock) as office:
         theirs = await office.start(STRANGER)
 
-        assert brought(await Reading(store).catch_up_staff(NOA, 0, [theirs, "cnv_nowhere"])) == made_of(
+        assert brought(await Reading(store).catch_up_staff(NOA, 0, [theirs, "cnv_nowhere"], [])) == made_of(
             gone=[theirs, "cnv_nowhere"]
         )
 
@@ -335,7 +340,7 @@ async def test_staff_that_claims_to_be_ahead_begins_anew(store: Store, clock: St
     async with open_office(store, clock) as office:
         conversation = await office.start(DANA)
 
-        caught = await Reading(store).catch_up_staff(NOA, 2, [conversation])
+        caught = await Reading(store).catch_up_staff(NOA, 2, [conversation], [])
 
         assert caught.too_far
         assert brought(caught) == made_of(snapshots=[conversation])
@@ -356,7 +361,7 @@ async def test_staff_that_missed_too_much_begins_anew_with_all_it_held(
             for _ in range(5):
                 await office.start(ELI)
 
-        caught = await Reading(store).catch_up_staff(NOA, 1, [held])
+        caught = await Reading(store).catch_up_staff(NOA, 1, [held], [mine])
 
         assert caught.too_far
         assert brought(caught) == made_of(snapshots=[held, mine])

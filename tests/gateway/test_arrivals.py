@@ -9,24 +9,25 @@ import pytest
 from msgspec.json import decode
 
 from chat.errors import Unavailable
-from chat.reading import CatchUp, Missed, Reading, Snapshot
+from chat.reading import CatchUp, Missed, Reading
 from gateway import arrivals
-from tests.builders import DANA, NOA, a_conversation
+from tests.builders import NOA, a_conversation
 from tests.node import Node, on_a_node, says
 from tests.peer import Frame, Peer, new_id
 
 READS = ("catch_up_contact", "catch_up_staff", "snapshots")
+ALL_READS = ("in_hands", *READS)
 
 
 class Gate:
     """Holds up every read for an arrival: before it is made, or when it is made and not yet used."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, moment: str, reads: tuple[str, ...] = READS) -> None:
         self._moment = moment
         self._opened = asyncio.Event()
         self._opened.set()
         self._reached = asyncio.Event()
-        for name in READS:
+        for name in reads:
             monkeypatch.setattr(Reading, name, self._gated(getattr(Reading, name)))
 
     def shut(self) -> None:
@@ -167,7 +168,7 @@ async def test_staff_that_comes_back_misses_nothing_of_what_it_holds(
     peer = await node.peer()
     gate.shut()
 
-    resume = {"epoch": first.welcome["epoch"], "cursor": held["cursor"], "watch": [conversation]}
+    resume = {"epoch": first.welcome["epoch"], "cursor": held["state"]["cursor"], "watch": [conversation]}
     token = node.token(await node.agent_session())
     await peer.say({"type": "hello", "protocol": 1, "token": token, "resume": resume})
     await gate.reached()
@@ -254,11 +255,107 @@ async def test_a_conversation_that_falls_to_somebody_who_arrives_is_heard(
     await gate.reached()
     await bot.ask("conversation.assign", id=new_id(), conversation=conversation, assignee=node.mine.agent.id)
     gate.open()
-    await agent.until("presence")
     await send(contact, conversation, "for you")
 
     frames = of(await agent.until(lambda frame: frame.get("seq") == 3), conversation)
-    assert frames[-1]["entries"][0]["text"] == "for you"
+    assert says(frames)[0] == "snapshot"
+    assert_nothing_is_missing(frames, upto=3)
+
+
+@on_a_node()
+async def test_what_falls_to_somebody_who_arrives_is_not_heard_before_its_snapshot(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, contact, bot = Gate(monkeypatch, "after the read"), await node.contact(), await node.bot()
+    conversation = await node.started(contact)
+    agent = await node.peer()
+    gate.shut()
+    await agent.say({"type": "hello", "protocol": 1, "token": node.token(await node.agent_session())})
+    await gate.reached()
+
+    await bot.ask("conversation.assign", id=new_id(), conversation=conversation, assignee=node.mine.agent.id)
+    await send(contact, conversation, "for", "you")
+    gate.open()
+    await send(contact, conversation, "at last")
+
+    frames = of(await agent.until(lambda frame: frame.get("seq") == 5), conversation)
+    assert says(frames)[0] == "snapshot"
+    assert_nothing_is_missing(frames, upto=5)
+
+
+@on_a_node()
+@pytest.mark.parametrize("reads", [("in_hands",), ("catch_up_staff",)])
+async def test_what_goes_to_somebody_else_meanwhile_is_not_heard_without_its_snapshot(
+    node: Node, monkeypatch: pytest.MonkeyPatch, moment: str, reads: tuple[str, ...]
+) -> None:
+    gate, contact, bot = Gate(monkeypatch, moment, reads), await node.contact(), await node.bot()
+    conversation = await node.started(contact)
+    await bot.ask("conversation.assign", id=new_id(), conversation=conversation, assignee=node.mine.agent.id)
+    agent = await node.peer()
+    gate.shut()
+    await agent.say({"type": "hello", "protocol": 1, "token": node.token(await node.agent_session())})
+    await gate.reached()
+
+    await send(contact, conversation, "for you")
+    await bot.ask("conversation.assign", id=new_id(), conversation=conversation, assignee=None)
+    await send(contact, conversation, "for nobody")
+    gate.open()
+    heard = await agent.until("presence")
+    await send(contact, conversation, "for whoever comes")
+
+    frames = of([*heard, *await agent.settle()], conversation)
+    if frames:  # as long as it is heard, it is heard whole
+        assert says(frames)[0] == "snapshot"
+        assert_nothing_is_missing(frames, upto=frames[-1].get("seq") or frames[-1]["state"]["seq"])
+
+
+@on_a_node()
+async def test_what_goes_and_comes_back_meanwhile_is_heard_in_order(
+    node: Node, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    gate, contact, bot = Gate(monkeypatch, moment, ALL_READS), await node.contact(), await node.bot()
+    conversation = await node.started(contact)
+    await bot.ask("conversation.assign", id=new_id(), conversation=conversation, assignee=node.mine.agent.id)
+    agent = await node.peer()
+    token = node.token(await node.agent_session())
+    gate.shut()
+    await agent.say({"type": "hello", "protocol": 1, "token": token})
+    await gate.reached()
+
+    for assignee in (None, node.mine.agent.id, None, node.mine.agent.id):
+        await bot.ask("conversation.assign", id=new_id(), conversation=conversation, assignee=assignee)
+        await send(contact, conversation, "Who has me?")
+    gate.open()
+    await send(contact, conversation, "Hello?")
+
+    frames = of(await agent.until(lambda frame: frame.get("seq") == 11), conversation)
+    told = [frame["state"]["seq"] if frame["type"] == "snapshot" else frame["seq"] for frame in frames]
+    assert says(frames)[0] == "snapshot"
+    assert told == sorted(told)
+
+
+@on_a_node()
+async def test_who_resumes_from_a_snapshot_misses_no_head_that_waited_to_be_told(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.hub.HEADS_SECONDS", 60)
+    contact, session = await node.contact(), await node.agent_session()
+    watched, elsewhere = await node.started(contact), await node.started(contact)
+    agent = await node.peer()
+    greeting = await agent.hello(node.token(session))
+    await send(contact, elsewhere, "noticed")
+    await agent.ask("watch", conversations=[watched])
+    heard = [*greeting, await agent.next("snapshot")]
+    await agent.closing()
+
+    cursor = max(
+        frame["cursor"] for frame in heard if frame["type"] in {"heads", "snapshot", "synced"} and "cursor" in frame
+    )
+    again = await node.peer()
+    resume = {"epoch": agent.welcome["epoch"], "cursor": cursor, "watch": [watched]}
+    frames = await again.hello(node.token(session), resume=resume)
+
+    assert [head["preview"] for frame in frames if frame["type"] == "heads" for head in frame["heads"]] == ["noticed"]
 
 
 # --- what is heard moves with the assignment -------------------------------------------------------------------------
@@ -302,7 +399,7 @@ async def test_each_change_is_heard_once_by_who_resumes_what_is_also_assigned_to
     held = await bot.next("snapshot")
     bot.leave()
 
-    resume = {"epoch": bot.welcome["epoch"], "cursor": held["cursor"], "watch": [conversation, conversation]}
+    resume = {"epoch": bot.welcome["epoch"], "cursor": held["state"]["cursor"], "watch": [conversation, conversation]}
     again = await node.bot(resume=resume)
     await send(contact, conversation, "once")
 
@@ -406,18 +503,6 @@ async def test_who_goes_while_it_arrives_leaves_nothing_behind(node: Node, monke
 
     assert "presence" not in says(await noa.settle())
     assert sum(len(slot) for slot in node.shopbell._wheel._slots) == 1
-
-
-def test_a_snapshot_of_a_store_that_is_ahead_claims_no_more_than_was_heard() -> None:
-    """Of other conversations changes are still on their way: a peer that resumed beyond them would never get them."""
-    conversation = a_conversation(cursor=41)
-    snapshot = Snapshot(cursor=42, conversation=conversation, state=conversation, entries=[], more=False)
-
-    ahead, level = (decode(arrivals.snapshot_of(NOA, snapshot, reached)) for reached in (40, 43))
-
-    assert (ahead["cursor"], ahead["state"]["cursor"]) == (40, 41)
-    assert level["cursor"] == 42
-    assert "cursor" not in decode(arrivals.snapshot_of(DANA, snapshot, 40))
 
 
 def test_what_was_missed_comes_at_its_own_cursor() -> None:

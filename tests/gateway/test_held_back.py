@@ -22,6 +22,7 @@ def test_everything_waits_until_all_is_released() -> None:
 def test_what_the_peer_has_already_is_dropped() -> None:
     held = HeldBack()
     held.hold(["cnv_1"])
+    held.take_unread()
     for seq in (4, 5, 6):
         held.takes("cnv_1", seq, b"%d" % seq)
 
@@ -38,12 +39,40 @@ def test_other_conversations_pass_while_one_waits() -> None:
 def test_a_position_waits_for_the_last_conversation() -> None:
     held = HeldBack()
     held.hold(["cnv_1", "cnv_2"])
+    held.take_unread()
     held.take_notice(b"heads")
 
     assert held.release({"cnv_1": 0}) == []
     assert not held.is_over
     assert held.release({"cnv_2": 0}) == [b"heads"]
     assert held.is_over
+
+
+def test_what_is_taken_up_meanwhile_waits_for_its_own_reading() -> None:
+    held = HeldBack()
+    held.hold_all()
+    held.hold(["cnv_1"])
+    held.takes("cnv_1", 2, b"two")
+    held.takes("cnv_2", 1, b"one")
+
+    assert held.release_all({}) == [b"one"]
+    assert held.take_unread() == ["cnv_1"]
+    assert held.take_unread() == []
+    assert held.takes("cnv_1", 3, b"three")
+    assert held.release({"cnv_1": 2}) == [b"three"]
+    assert held.is_over
+
+
+def test_what_is_put_on_hold_again_waits_for_the_second_reading() -> None:
+    held = HeldBack()
+    held.hold(["cnv_1"])
+    held.take_unread()
+    held.hold(["cnv_1"])
+    held.takes("cnv_1", 5, b"five")
+
+    assert held.release({"cnv_1": 3}) == []
+    assert held.take_unread() == ["cnv_1"]
+    assert held.release({"cnv_1": 4}) == [b"five"]
 
 
 def test_too_much_is_said() -> None:

@@ -136,7 +136,7 @@ export function forgetTyping(held: Conversations, now: number): Conversations {
 
 function withSnapshot(held: Conversations, frame: Snapshot): Conversation {
   const known = held.byId.get(frame.conversation) ?? unknown(frame.conversation);
-  const stated = withState(known, frame.state, frame.state.seq, frame.cursor);
+  const stated = withState(known, frame.state, frame.state.seq);
   const isLate = known.held && known.state !== undefined && known.state.seq >= frame.state.seq;
   // A fresh one replaces the entries: what we hold may be stale, and a hole may lie between the two.
   const kept = isLate ? known.entries : known.entries.filter((entry) => entry.seq > frame.state.seq);
