@@ -6,21 +6,35 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from chat.errors import Forbidden, NotFound
+from chat.errors import Blocked, Forbidden, NotFound
 from chat.model import Actor, ActorKind, Author, ContactPosition, ContactView, Conversation, Entry, Signal
 
 CONTACT: frozenset[ActorKind] = frozenset({"contact"})
 STAFF: frozenset[ActorKind] = frozenset({"agent", "bot"})
 PARTICIPANTS: frozenset[ActorKind] = CONTACT | STAFF
+OURSELVES: frozenset[ActorKind] = frozenset({"system"})
+
+SYSTEM = "sys_shopbell"
+"""The service itself, which acts in every account: timers, identities. Nobody says hello as this one."""
 
 # The author of these is somebody who answers, so that the contact may know them.
 _OPEN_ACTIVITIES = frozenset({"claimed"})
 
 
-def allow(may: frozenset[ActorKind], actor: Actor | None) -> Actor:
-    """The actor, if this kind of actor may ask this kind of thing at all; else Forbidden."""
+def system(account: str) -> Actor:
+    """The service itself, as an actor of this account."""
+    return Actor(account, "system", SYSTEM)
+
+
+def allow(may: frozenset[ActorKind], actor: Actor | None, at: int = 0, *, is_lasting: bool = False) -> Actor:
+    """The actor, if this kind of actor may ask this kind of thing at all at this moment (ms).
+
+    Else Forbidden, or Blocked: a blocked contact may still say how far it has read.
+    """
     if actor is None or not actor.active or actor.kind not in may:
         raise Forbidden
+    if is_lasting and actor.blocked_until > at:
+        raise Blocked
     return actor
 
 

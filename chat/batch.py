@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from chat.access import allow, enter
+from chat.access import SYSTEM, allow, enter, system
 from chat.errors import Behind, IdReused, NotFound, Refused
-from chat.model import Actor, Change, Conversation, Lasting, Receipt, Turn, derived_id, digest, encode
+from chat.model import (
+    Actor,
+    Change,
+    Contact,
+    ContactChange,
+    Conversation,
+    Entry,
+    Lasting,
+    Needs,
+    Receipt,
+    Turn,
+    derived_id,
+    digest,
+    encode,
+)
 from chat.store import Head, Loaded, Move, Scoped, Written
 from chat.ticket import Done, Ticket
 
@@ -34,6 +49,7 @@ class Batch:
         self._now = now
         self._known_tails = tails
         self._moves: dict[Scoped, Move] = {}
+        self._contacts: dict[Scoped, Contact] = {}
         self.tails: dict[tuple[str, str], str] = {}
 
     def decide(self, ticket: Ticket) -> Done | Refused:
@@ -49,6 +65,10 @@ class Batch:
         for move in moves:
             move.document = encode(move.after)
         return moves
+
+    def contacts(self) -> list[Contact]:
+        """The contacts that changed."""
+        return list(self._contacts.values())
 
     def heads(self) -> dict[str, Head]:
         """The new heads of the accounts that moved."""
@@ -69,7 +89,8 @@ class Batch:
         head = self._heads.get(account)
         if head is None:
             raise NotFound
-        actor = allow(command.may, loaded.actors.get((account, ticket.actor)))
+        at = max(self._now, head.at)
+        actor = allow(command.may, self._actor(account, ticket.actor), at, is_lasting=command.is_lasting)
         mark = None
         lasting = ask if isinstance(ask, Lasting) else None
         if lasting is not None:
@@ -85,7 +106,7 @@ class Batch:
             self._check_order(account, actor, conversation, lasting.after)
         turn = Turn(
             actor=actor,
-            at=max(self._now, head.at),
+            at=at,
             cursor=head.cursor + 1,
             fresh=derived_id("cnv", account, lasting.id) if conversation is None and lasting is not None else "",
             conversation=conversation,
@@ -93,11 +114,37 @@ class Batch:
             other=loaded.actors.get((account, needs.actor)) if needs.actor else None,
             team=loaded.teams.get((account, needs.team)) if needs.team else None,
         )
+        if ticket.is_rare:
+            turn = self._with_more(account, turn, ticket.needs)
         change = command.rule(ask, turn)
-        if change is None:
-            return Done(turn.there.id, turn.there.seq, turn.at)
-        self._apply(account, actor, conversation, change, mark, turn)
-        return Done(change.conversation.id, change.conversation.seq, turn.at)
+        if isinstance(change, Change):
+            self._apply(account, actor, conversation, change, lasting, mark)
+            return Done(change.conversation.id, change.conversation.seq, at)
+        if change is None or isinstance(change, ContactChange):
+            self._write_contacts(account, change.contacts if change else ())
+            return Done(conversation.id, conversation.seq, at) if conversation else Done("", 0, at)
+        for each in change:
+            before = loaded.conversations.get((account, each.conversation.id))
+            self._apply(account, actor, before, each, lasting, mark)
+            lasting = mark = None  # the first entry of the first change is the ask's own
+        first = change[0].conversation
+        return Done(first.id, first.seq, at)
+
+    def _actor(self, account: str, actor: str) -> Actor | None:
+        return system(account) if actor == SYSTEM else self._loaded.actors.get((account, actor))
+
+    def _with_more(self, account: str, turn: Turn, needs: Needs) -> Turn:
+        """What only few asks look at."""
+        loaded = self._loaded
+        theirs = [conversation for (of, _), conversation in loaded.conversations.items() if of == account]
+        return replace(
+            turn,
+            entry=self._entry(account, needs) if needs.entry is not None else None,
+            contacts={id: found for id in needs.contacts if (found := loaded.contacts.get((account, id)))},
+            conversations=tuple(found for found in theirs if found.contact in needs.contacts),
+            attribute_types=loaded.attributes.get(account, ()) if needs.attributes else (),
+            uploads={id: upload for id in needs.uploads if (upload := loaded.uploads.get((account, id)))},
+        )
 
     def _check_order(self, account: str, actor: Actor, conversation: Conversation | None, after: str) -> None:
         """Behind, unless the sender's previous entry is stored (or is in this batch before this one)."""
@@ -108,14 +155,23 @@ class Batch:
         if receipt is None or receipt.author != actor.id or receipt.conversation != place[0]:
             raise Behind
 
+    def _entry(self, account: str, needs: Needs) -> Entry | None:
+        """Its newest version; it may be in this very batch. One of another conversation isn't there."""
+        move = self._moves.get((account, needs.conversation or ""))
+        for written in reversed(move.entries if move else ()):
+            if written.entry.id == needs.entry:
+                return written.entry
+        place, entry = self._loaded.entries.get((account, needs.entry or ""), (None, None))
+        return entry if place == needs.conversation else None
+
     def _apply(
         self,
         account: str,
         actor: Actor,
         before: Conversation | None,
         change: Change,
+        ask: Lasting | None,
         mark: bytes | None,
-        turn: Turn,
     ) -> None:
         after = change.conversation
         scoped = (account, after.id)
@@ -124,13 +180,38 @@ class Batch:
             move = self._moves[scoped] = Move(account, before, after, [])
         move.after = after
         self._loaded.conversations[scoped] = after
-        self._heads[account] = Head(turn.cursor, turn.at)
+        self._heads[account] = Head(after.cursor, max(self._now, self._heads[account].at))
         for entry in change.entries:
-            move.entries.append(Written(entry, turn.cursor, mark))
-            if mark is not None:  # the first entry is the ask's own
-                self._loaded.receipts[account, entry.id] = Receipt(actor.id, mark, after.id, entry.seq, entry.at)
-                self.tails[after.id, actor.id] = entry.id
+            written = Written(entry, after.cursor, mark)
+            move.entries.append(written)
+            if ask is not None and mark is not None:  # the first entry is the ask's own
+                self._loaded.receipts[account, ask.id] = Receipt(actor.id, mark, after.id, entry.seq, entry.at)
+                if entry.id == ask.id:
+                    self.tails[after.id, actor.id] = entry.id
+                else:  # a later version of another ask's entry
+                    written.ask = ask.id
                 mark = None
+            for file in entry.attachments:
+                upload = self._loaded.uploads[account, file.id]
+                self._loaded.uploads[account, file.id] = replace(upload, conversation=after.id, entry=entry.id)
+        if change.timers or change.erases or change.contacts:
+            move.timers += change.timers
+            move.erases = move.erases or change.erases
+            self._write_contacts(account, change.contacts)
+
+    def _write_contacts(self, account: str, contacts: tuple[Contact, ...]) -> None:
+        """From here on the batch sees them so."""
+        for contact in contacts:
+            scoped = (account, contact.id)
+            self._contacts[scoped] = self._loaded.contacts[scoped] = contact
+            known = self._loaded.actors.get(scoped)
+            if known is not None:
+                self._loaded.actors[scoped] = replace(
+                    known,
+                    name=contact.name,
+                    active=contact.merged_into is None and not contact.erased,
+                    blocked_until=contact.blocked_until,
+                )
 
 
 def _again(receipt: Receipt, actor: Actor, mark: bytes) -> Done:

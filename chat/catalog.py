@@ -8,11 +8,22 @@ from typing import Any
 from msgspec import Struct
 
 from chat.access import CONTACT, PARTICIPANTS, STAFF
-from chat.model import Actor, ActorKind, Ask, Change, Conversation, Lasting, Needs, Signal, Turn
+from chat.model import (
+    Actor,
+    ActorKind,
+    Ask,
+    Change,
+    ContactChange,
+    Conversation,
+    Lasting,
+    Needs,
+    Signal,
+    Turn,
+)
 from chat.rules import assignment, conversations, messages, receipts, signals
 
 # A rule gets its own shape of ask; the table pairs them, which no type of a dict can say. Hence Any.
-Rule = Callable[[Any, Turn], Change | None]
+Rule = Callable[[Any, Turn], Change | tuple[Change, ...] | ContactChange | None]
 SignalRule = Callable[[Any, Actor, Conversation], Signal]
 
 

@@ -193,7 +193,6 @@ class Directory:
                 "id": door.id,
                 "name": name,
                 "public_key": door.public_key,
-                "secret": keys.fresh_secret("sbi_"),
                 "origins": list(origins),
             },
             taken="public_key",
@@ -245,7 +244,8 @@ class Directory:
 
         def work(connection: Connection) -> None:
             _must_be(connection, bots, bot)
-            values = {"hash": keys.fingerprint(token), "bot": bot[1], "created_at": self._clock.now()}
+            values: dict[str, object] = {"hash": keys.fingerprint(token), "id": keys.fresh_id("tok"), "bot": bot[1]}
+            values["created_at"] = self._clock.now()
             connection.execute(insert(bot_tokens).values(values))
 
         await self._store.administer(work)

@@ -40,6 +40,11 @@ class Forbidden(Refused):
     says = "You may not do this."
 
 
+class Blocked(Refused):
+    code = "blocked"
+    says = "You can't write here at the moment."
+
+
 class NotFound(Refused):
     """Also the answer for what exists and belongs to somebody else."""
 
@@ -101,6 +106,7 @@ REFUSALS: tuple[type[Refused], ...] = (
     TooLarge,
     UnknownType,
     Forbidden,
+    Blocked,
     NotFound,
     IdReused,
     Taken,

@@ -14,7 +14,7 @@ from chat.batch import Batch, Commit
 from chat.clock import Clock
 from chat.errors import Internal, StoreAway, Unavailable
 from chat.gather import BatchLimits, Gather
-from chat.model import Lasting
+from chat.model import Lasting, Needs
 from chat.store import Store, Wanted
 from chat.ticket import Answer, Ticket
 
@@ -86,14 +86,15 @@ class Ledger:
             )
             answers = [Answer(ticket, batch.decide(ticket)) for ticket in tickets]
             moves = batch.moves()
-            if moves:
-                await transaction.write(moves, batch.heads())
+            contacts = batch.contacts()
+            if moves or contacts:
+                await transaction.write(moves, batch.heads(), contacts)
         except BaseException:
             await transaction.rollback()
             raise
         # Only what grows with the asks: a slow disk calls for large batches, not for small ones.
         self._gather.took(self._clock.ticks() - began, len(tickets))
-        if moves:
+        if moves or contacts:
             await transaction.commit()
             self._remember(batch)
         else:
@@ -114,10 +115,12 @@ class Ledger:
                 wanted.inboxes.add((account, needs.inbox))
             if needs.team is not None:
                 wanted.teams.add((account, needs.team))
+            if ticket.is_rare:
+                _want_more(wanted, account, needs)
             if isinstance(ask, Lasting):
-                wanted.entries.add((account, ask.id))
+                wanted.receipts.add((account, ask.id))
                 if ask.after is not None and self._tails.get((needs.conversation or "", ticket.actor)) != ask.after:
-                    wanted.entries.add((account, ask.after))
+                    wanted.receipts.add((account, ask.after))
         return wanted
 
     def _remember(self, batch: Batch) -> None:
@@ -127,3 +130,12 @@ class Ledger:
             self._tails.move_to_end(key)
         while len(self._tails) > TAILS:
             self._tails.popitem(last=False)
+
+
+def _want_more(wanted: Wanted, account: str, needs: Needs) -> None:
+    if needs.entry is not None:
+        wanted.entries.add((account, needs.entry))
+    wanted.contacts.update((account, contact) for contact in needs.contacts)
+    wanted.uploads.update((account, upload) for upload in needs.uploads)
+    if needs.attributes:
+        wanted.attributes.add(account)

@@ -42,6 +42,8 @@ class Actor(Struct, frozen=True, gc=False):
     role: Role | None = None
     picture: str | None = None
     active: bool = True
+    blocked_until: int = 0
+    """A contact's block ends at this moment (ms)."""
 
     @property
     def is_staff(self) -> bool:
@@ -61,6 +63,19 @@ def author_of(actor_id: str) -> Author:
     return Author(KIND_OF_PREFIX[actor_id[:3]], actor_id)
 
 
+class Contact(Struct, frozen=True, gc=False):
+    """The person served, as staff knows it. A merged one lives on in another; an erased one has only its id."""
+
+    account: str
+    id: str
+    name: str = ""
+    email: str | None = None
+    attributes: dict[str, Any] = {}
+    blocked_until: int = 0
+    merged_into: str | None = None
+    erased: bool = False
+
+
 class Person(Struct, frozen=True, gc=False, omit_defaults=True):
     """What others see of somebody who takes part."""
 
@@ -76,6 +91,18 @@ class Position(Struct, frozen=True, gc=False, omit_defaults=True):
     seen: int = 0
 
 
+class Attachment(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A file of an entry: its upload's id by which it is fetched, and what is shown before that."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+    width: int = 0
+    height: int = 0
+    """Of an image, in pixels; it then has a thumbnail too."""
+
+
 class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     """One line of a conversation. Shown in the order of `born`; of two with one id the greater `seq` counts."""
 
@@ -89,6 +116,13 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     activity: str = ""
     data: dict[str, Any] | None = None
     audience: Audience = "everyone"
+    blocks: tuple[dict[str, Any], ...] = ()
+    """What is shown beside the text: quick replies, buttons, cards, a form. See `chat.rules.blocks`."""
+    attachments: tuple[Attachment, ...] = ()
+    reactions: dict[str, tuple[str, ...]] = {}
+    """Who reacted, by emoji."""
+    edited_at: int = 0
+    withdrawn: bool = False
 
 
 class Conversation(Struct, frozen=True, gc=False):
@@ -114,6 +148,16 @@ class Conversation(Struct, frozen=True, gc=False):
     positions: dict[str, Position] = {}
     seq: int = 0
     cursor: int = 0
+    rewritten: int = 0
+    """The seq of the last change that rewrote entries in place (a merge, an erasure): older copies are worthless."""
+    snoozed_until: int | None = None
+    followers: tuple[str, ...] = ()
+    attributes: dict[str, Any] = {}
+
+    @property
+    def hands(self) -> tuple[str, ...]:
+        """Who hears all of it without asking: its assignee and those who follow it."""
+        return self.followers if self.assignee is None else (self.assignee, *self.followers)
 
 
 class ContactPosition(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -137,11 +181,34 @@ class ContactView(Struct, frozen=True, gc=False):
     seq: int
 
 
+class Timer(Struct, frozen=True, gc=False):
+    """An ask that the service makes by itself at a moment (ms). Its id is the ask's, so that it is done once."""
+
+    id: str
+    at: int
+    kind: str
+    """The name of the ask in the catalog."""
+    conversation: str
+
+
 class Change(Struct, frozen=True, gc=False):
-    """What a rule says must be written: the conversation afterwards and the entries that it gained."""
+    """What a rule says must be written: the conversation afterwards and the entries that it gained.
+
+    A rule that touches several conversations returns one for each. `contacts` are rows as they are afterwards.
+    """
 
     conversation: Conversation
     entries: tuple[Entry, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    timers: tuple[Timer, ...] = ()
+    erases: bool = False
+    """Everything that was written in the conversation before becomes blank, in all versions."""
+
+
+class ContactChange(Struct, frozen=True, gc=False):
+    """What a rule says must be written of contacts alone: it takes neither seq nor cursor, and nobody is told."""
+
+    contacts: tuple[Contact, ...]
 
 
 class Signal(Struct, frozen=True, gc=False):
@@ -180,6 +247,21 @@ class Team(Struct, frozen=True, gc=False):
     name: str
 
 
+class Upload(Struct, frozen=True, gc=False):
+    """A file that is whole and was sent by `owner`; `entry` is set once an entry has it."""
+
+    account: str
+    id: str
+    owner: str
+    name: str
+    type: str
+    size: int
+    width: int = 0
+    height: int = 0
+    conversation: str | None = None
+    entry: str | None = None
+
+
 class Receipt(Struct, frozen=True, gc=False):
     """What the store remembers of an ask that was carried out: enough to answer it again."""
 
@@ -190,6 +272,15 @@ class Receipt(Struct, frozen=True, gc=False):
     at: int
 
 
+class AttributeType(Struct, frozen=True):
+    """A custom attribute that an account has declared for its conversations or contacts."""
+
+    of: Literal["conversation", "contact"]
+    name: str
+    type: Literal["text", "number", "boolean", "date", "choice"]
+    choices: tuple[str, ...] = ()
+
+
 class Needs(Struct, frozen=True, gc=False):
     """The rows an ask wants to see besides its actor and the entries it names."""
 
@@ -197,6 +288,14 @@ class Needs(Struct, frozen=True, gc=False):
     inbox: str | None = None
     actor: str | None = None
     team: str | None = None
+    entry: str | None = None
+    """An entry of the conversation, in its newest version."""
+    contacts: tuple[str, ...] = ()
+    """Contacts, each with all its conversations."""
+    attributes: bool = False
+    """The attributes that the account has declared."""
+    uploads: tuple[str, ...] = ()
+    """Files that were uploaded and belong to no entry yet."""
 
 
 class Turn(Struct, frozen=True, gc=False):
@@ -211,6 +310,12 @@ class Turn(Struct, frozen=True, gc=False):
     inbox: Inbox | None = None
     other: Actor | None = None
     team: Team | None = None
+    entry: Entry | None = None
+    contacts: dict[str, Contact] = {}
+    conversations: tuple[Conversation, ...] = ()
+    """All that the needed contacts have."""
+    attribute_types: tuple[AttributeType, ...] = ()
+    uploads: dict[str, Upload] = {}
 
     @property
     def there(self) -> Conversation:

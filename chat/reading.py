@@ -137,12 +137,16 @@ class Reading:
     async def in_hands(self, actor: Actor, held: Collection[str] = ()) -> list[str]:
         """The ids of what this staff member has: all that isn't resolved, and what is among the held ones."""
         async with self._store.view() as view:
-            mine = [found.id for found in await view.assigned(actor.account, actor.id, WATCHED)]
+            mine = [
+                *await view.assigned(actor.account, actor.id, WATCHED),
+                *await view.followed(actor.account, actor.id, WATCHED),
+            ]
+            ids = list(dict.fromkeys(found.id for found in mine))
             for conversation in held:
-                found = None if conversation in mine else await view.conversation(actor.account, conversation)
-                if found is not None and found.assignee == actor.id:
-                    mine.append(conversation)
-            return mine
+                found = None if conversation in ids else await view.conversation(actor.account, conversation)
+                if found is not None and actor.id in found.hands:
+                    ids.append(conversation)
+            return ids
 
     async def catch_up_contact(self, actor: Actor, held: Mapping[str, int]) -> CatchUp:
         """For a contact that has seen these conversations up to these seqs."""
@@ -233,7 +237,7 @@ def _page(entries: list[Entry], limit: int) -> tuple[list[Entry], bool]:
 
 async def _missed_by_contact(view: View, actor: Actor, conversation: Conversation, seq: int) -> list[Entry] | None:
     """The entries after seq; None if that is too many, or if the contact claims to be ahead of us."""
-    if seq > conversation.seq:
+    if seq > conversation.seq or seq < conversation.rewritten:
         return None
     entries = await view.after_seq(actor.account, conversation.id, seq, CATCH_UP_CHANGES + 1, staff=False)
     return None if _is_too_much(entries) else contact_entries(entries)
@@ -277,13 +281,16 @@ async def _catch_up(
     missed: list[Missed] = []
     entries_in_all: list[Entry] = []
     for conversation in held:
-        if conversation in by_id:
+        if conversation in by_id and not by_id[conversation].rewritten:
             entries = await view.after_cursor(actor.account, conversation, since, CATCH_UP_CHANGES + 1)
             entries_in_all += entries
             missed.append(Missed(by_id[conversation], by_id[conversation], entries))
     if _is_too_much(entries_in_all):
         return await _anew(view, actor, cursor, await _with(view, actor, mine, held), too_far=True)
-    snapshots = [await _snapshot(view, actor, mine[other], cursor) for other in mine if other not in held]
+    whole = {other: mine[other] for other in mine if other not in held}
+    # Of what was rewritten once, copies may be older than that: nobody knows by cursors.
+    whole |= {other: by_id[other] for other in held if other in by_id and by_id[other].rewritten}
+    snapshots = [await _snapshot(view, actor, conversation, cursor) for conversation in whole.values()]
     elsewhere = [conversation for conversation in moved if conversation.id not in held] if heads else []
     gone = [other for other in held if other not in by_id and not await view.conversation(actor.account, other)]
     return CatchUp(cursor, False, missed, snapshots, elsewhere, gone)

@@ -18,11 +18,17 @@ class Item(Struct, frozen=True, gc=False):
     conversation: str
     seq: int
     contact: str
-    assignee: str | None
-    reassigned: bool
+    hands: tuple[str, ...]
+    """Who hears it without asking."""
+    regrouped: bool
+    """Whether that may have changed."""
     document: bytes
     for_staff: bytes
     for_contact: bytes | None
+    rewritten: bool = False
+    """Whether older entries changed in place: whoever holds some needs a snapshot."""
+    left: str | None = None
+    """The contact that it was of, if it now is another's."""
 
 
 class Bulletin(Struct, frozen=True, gc=False):
@@ -54,17 +60,26 @@ def _of_move(move: Move) -> Item:
 
 
 def _item(before: Conversation | None, after: Conversation, entries: list[Entry], document: bytes) -> Item:
+    entries = _newest(entries)
     encoded = encode(entries)
     return Item(
         conversation=after.id,
         seq=after.seq,
         contact=after.contact,
-        assignee=after.assignee,
-        reassigned=before is None or before.assignee != after.assignee or _comes_back(before, after),
+        hands=after.hands,
+        regrouped=before is None or before.hands != after.hands or _comes_back(before, after),
         document=document,
         for_staff=protocol.change(after.id, after.seq, encoded, document, after.cursor),
         for_contact=_for_contact(before, after, entries, encoded),
+        rewritten=after.rewritten > (before.rewritten if before else 0),
+        left=before.contact if before is not None and before.contact != after.contact else None,
     )
+
+
+def _newest(entries: list[Entry]) -> list[Entry]:
+    """Without what was superseded in the same batch: nobody is told a text that is withdrawn already."""
+    by_id = {entry.id: entry for entry in entries}
+    return entries if len(by_id) == len(entries) else list(by_id.values())
 
 
 def _comes_back(before: Conversation, after: Conversation) -> bool:

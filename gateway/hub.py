@@ -47,6 +47,14 @@ class Listener(Protocol):
         """This is no longer in the actor's hands: it is heard on only if the peer asked for it by name."""
         ...
 
+    def renew(self, conversation: str) -> None:
+        """What the listener holds of this is worthless: it is to get a snapshot."""
+        ...
+
+    def come_back(self) -> None:
+        """What the listener is has changed: it is to say hello again."""
+        ...
+
 
 Later = Callable[[float, Callable[[], None]], object]
 
@@ -117,12 +125,15 @@ class Hub:
         account = bulletin.account
         for item in bulletin.items:
             conversation, seq, payload = item.conversation, item.seq, item.for_staff
+            if item.rewritten or item.left:
+                self._start_over(account, item)
+                continue
             for listener in self._watchers.get((account, conversation), ()):
                 listener.hear(conversation, seq, payload)
             if (for_contact := item.for_contact) is not None:
                 for listener in self._contacts.get((account, item.contact), ()):
                     listener.hear(conversation, seq, for_contact)
-            if item.reassigned:
+            if item.regrouped:
                 self._regroup(account, item)
         if account in self._agents:
             self._remember_heads(bulletin)
@@ -140,11 +151,20 @@ class Hub:
         """Whoever got the conversation hears it from now on; whoever lost it doesn't, unless by name."""
         conversation = item.conversation
         for listener in list(self._watchers.get((account, conversation), ())):
-            if listener.actor.id != item.assignee:
+            if listener.actor.id not in item.hands:
                 listener.shrink(conversation)
-        if item.assignee is not None:
-            for listener in self._staff.get((account, item.assignee), ()):
+        for actor in item.hands:
+            for listener in self._staff.get((account, actor), ()):
                 listener.grow([conversation])
+
+    def _start_over(self, account: str, item: Item) -> None:
+        """Staff gets a snapshot; the contacts, who may be somebody else from now on, come back."""
+        self._regroup(account, item)
+        for listener in list(self._watchers.get((account, item.conversation), ())):
+            listener.renew(item.conversation)
+        for contact in (item.contact, item.left):
+            for listener in list(self._contacts.get((account, contact or ""), ())):
+                listener.come_back()
 
     def _remember_heads(self, bulletin: Bulletin) -> None:
         account = bulletin.account

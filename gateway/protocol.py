@@ -43,6 +43,7 @@ class CloseCode(IntEnum):
     SLOW_CONSUMER = 4106
     RATE_ABUSE = 4108
     DRAIN = 4200
+    CHANGED = 4202
 
 
 CLOSE_MEANINGS: dict[CloseCode, str] = {
@@ -61,6 +62,7 @@ CLOSE_MEANINGS: dict[CloseCode, str] = {
     CloseCode.SLOW_CONSUMER: "the peer doesn't read fast enough; it resumes by position",
     CloseCode.RATE_ABUSE: "too many frames, again and again",
     CloseCode.DRAIN: "this node stops; resume elsewhere, or here in a moment",
+    CloseCode.CHANGED: "who you are has changed: get a new token, and come back",
 }
 
 # The WebSocket protocol's own codes that a client will meet.
@@ -245,6 +247,8 @@ def welcome(epoch: str, actor: Actor, now: int, ping_ms: int, limits: Limits) ->
 def ok(ref: int | None, done: Done) -> bytes:
     if ref is None:
         return b""
+    if not done.conversation:
+        return b'{"type":"ok","ref":%d,"at":%d}' % (ref, done.at)
     again = b',"again":true}' if done.again else b"}"
     return b'{"type":"ok","ref":%d,"conversation":"%b","seq":%d,"at":%d%b' % (
         ref,

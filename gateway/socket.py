@@ -320,6 +320,13 @@ class Socket(asyncio.Protocol):
         if conversation not in self.named:
             self._node.hub.unwatch(self, [conversation])
 
+    def renew(self, conversation: str) -> None:
+        self._node.hub.unwatch(self, [conversation])
+        self._node.doorman.grow(self, [conversation])
+
+    def come_back(self) -> None:
+        self.close(CloseCode.CHANGED)
+
     # --- for the doorman -----------------------------------------------------------------------------------------
 
     def is_open(self) -> bool:

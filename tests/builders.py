@@ -151,7 +151,7 @@ def _add_account(connection: Connection, account: str) -> int:
     key: int = connection.execute(select(accounts.c.key).where(accounts.c.id == account)).scalar_one()
     connection.execute(insert(ledgers).values(account=key))
     door, team = (DOOR, TEAM) if account == MINE else (f"{DOOR}_{account}", f"{TEAM}_{account}")
-    door_row = {"id": door, "name": "Front door", "public_key": door, "secret": door, "origins": []}
+    door_row = {"id": door, "name": "Front door", "public_key": door, "origins": []}
     connection.execute(insert(inboxes).values(account=key, **door_row))
     connection.execute(insert(teams).values(account=key, id=team, name="Care"))
     return key

@@ -165,7 +165,7 @@ class Shop:
         for item in bulletin.items:
             if actor in WATCHERS:
                 mirror.watching.add(item.conversation)
-            if item.conversation not in mirror.threads and (actor in WATCHERS or item.assignee == actor.id):
+            if item.conversation not in mirror.threads and (actor in WATCHERS or actor.id in item.hands):
                 apply(mirror, await self._snapshot(actor, item.conversation))
 
     def watch(self, observer: Observer, conversation: str) -> None:
@@ -222,7 +222,7 @@ class Shop:
     async def _in_hands(self, actor: Actor) -> set[str]:
         """By the states themselves; the views go by the columns beside them."""
         found = [await self._reading.conversation(actor.account, id) for id in self.conversations[actor.account]]
-        return {each.id for each in found if each and each.assignee == actor.id and each.status != "resolved"}
+        return {each.id for each in found if each and actor.id in each.hands and each.status != "resolved"}
 
     async def _snapshot(self, actor: Actor, conversation: str) -> bytes:
         return snapshot_of(await self._reading.snapshot(actor, conversation), None)

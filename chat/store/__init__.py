@@ -9,7 +9,18 @@ from typing import Protocol, TypeVar
 from msgspec import Struct, field
 from sqlalchemy import Connection
 
-from chat.model import Actor, Conversation, Entry, Inbox, Receipt, Team
+from chat.model import (
+    Actor,
+    AttributeType,
+    Contact,
+    Conversation,
+    Entry,
+    Inbox,
+    Receipt,
+    Team,
+    Timer,
+    Upload,
+)
 
 T = TypeVar("T")
 Scoped = tuple[str, str]
@@ -24,35 +35,52 @@ class Head(Struct, frozen=True, gc=False):
 
 
 class Wanted(Struct):
-    """All that a batch of asks must see before its rules run."""
+    """All that a batch of asks must see before its rules run. `attributes` are accounts."""
 
-    entries: set[Scoped] = field(default_factory=set)
+    receipts: set[Scoped] = field(default_factory=set)
     conversations: set[Scoped] = field(default_factory=set)
     actors: set[Scoped] = field(default_factory=set)
     inboxes: set[Scoped] = field(default_factory=set)
     teams: set[Scoped] = field(default_factory=set)
+    entries: set[Scoped] = field(default_factory=set)
+    contacts: set[Scoped] = field(default_factory=set)
+    uploads: set[Scoped] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
 
 
 class Loaded(Struct):
-    """What was found of the wanted; what isn't in here isn't there (or is another account's)."""
+    """What was found of the wanted; what isn't in here isn't there (or is another account's).
+
+    `entries` are (conversation, newest version). Of every contact that was wanted, all its conversations are among
+    `conversations`.
+    """
 
     receipts: dict[Scoped, Receipt] = field(default_factory=dict)
     conversations: dict[Scoped, Conversation] = field(default_factory=dict)
     actors: dict[Scoped, Actor] = field(default_factory=dict)
     inboxes: dict[Scoped, Inbox] = field(default_factory=dict)
     teams: dict[Scoped, Team] = field(default_factory=dict)
+    entries: dict[Scoped, tuple[str, Entry]] = field(default_factory=dict)
+    contacts: dict[Scoped, Contact] = field(default_factory=dict)
+    uploads: dict[Scoped, Upload] = field(default_factory=dict)
+    attributes: dict[str, tuple[AttributeType, ...]] = field(default_factory=dict)
 
 
 class Written(Struct):
-    """An entry to write, at its change's cursor; the digest belongs to the first entry of an ask."""
+    """An entry to write, at its change's cursor; the digest belongs to the first entry of an ask.
+
+    An entry whose seq isn't the one it was born with is a later version: it supersedes the others, and `ask` is the
+    id of the ask that made it.
+    """
 
     entry: Entry
     cursor: int
     digest: bytes | None = None
+    ask: str | None = None
 
 
 class Move(Struct):
-    """All that one transaction does to one conversation."""
+    """All that one transaction does to one conversation. `erases` comes before its entries are written."""
 
     account: str
     before: Conversation | None
@@ -60,6 +88,8 @@ class Move(Struct):
     entries: list[Written]
     document: bytes = b""
     """`after` as JSON: what is stored and what staff is sent, encoded once."""
+    timers: list[Timer] = field(default_factory=list)
+    erases: bool = False
 
 
 class Transaction(Protocol):
@@ -76,7 +106,10 @@ class Transaction(Protocol):
 
     async def load(self, wanted: Wanted) -> Loaded: ...
 
-    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head]) -> None: ...
+    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], contacts: Collection[Contact] = ()) -> None:
+        """A contact that was merged takes its entries, sessions and identities to the one that it lives on in. The
+        uploads of entries are theirs from now on."""
+        ...
 
     async def commit(self) -> None: ...
 
@@ -116,6 +149,14 @@ class View(Protocol):
     async def latest(self, account: str, conversation: str, limit: int, *, staff: bool) -> list[Entry]: ...
 
     async def before(self, account: str, conversation: str, born: int, limit: int, *, staff: bool) -> list[Entry]: ...
+
+    async def followed(self, account: str, actor: str, limit: int) -> list[Conversation]:
+        """What isn't resolved and this actor follows, latest change first."""
+        ...
+
+    async def versions(self, account: str, entry: str) -> list[Entry]:
+        """Every version of an entry, the newest first."""
+        ...
 
     async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]: ...
 

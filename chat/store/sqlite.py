@@ -22,8 +22,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from chat.errors import Unavailable
-from chat.model import Conversation
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, sqlite_rows
+from chat.model import Contact, Conversation
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, sqlite_rows
 from chat.store.commits import CommitPlace
 from chat.store.sqlite_file import cold_engine, connect, is_locked, lock_file
 from chat.store.sqlite_view import SqliteView
@@ -218,35 +218,39 @@ class SqliteTransaction:
         self._writer = store._writer
         self.heads: Mapping[str, Head] = heads
         self._moves: Sequence[Move] = ()
+        self._contacts: Collection[Contact] = ()
         self._new_heads: Mapping[str, Head] = {}
 
     async def load(self, wanted: Wanted) -> Loaded:
         cache = self._store._cache
         with _as_unavailable():
-            return Loaded(
-                receipts=sqlite_rows.receipts(self._writer, wanted.entries),
-                conversations=_through(cache.conversations, wanted.conversations, self._conversations),
+            conversations = wanted.conversations
+            if wanted.contacts:
+                conversations = conversations | sqlite_rows.of_contacts(self._writer, wanted.contacts)
+            loaded = Loaded(
+                receipts=sqlite_rows.receipts(self._writer, wanted.receipts),
+                conversations=_through(cache.conversations, conversations, self._conversations),
                 actors=_through(cache.actors, wanted.actors, partial(sqlite_rows.actors, self._writer)),
                 inboxes=_through(cache.inboxes, wanted.inboxes, partial(sqlite_rows.inboxes, self._writer)),
                 teams=_through(cache.teams, wanted.teams, partial(sqlite_rows.teams, self._writer)),
             )
+            if wanted.contacts:
+                loaded.contacts = sqlite_rows.contacts(self._writer, wanted.contacts)
+            if wanted.entries:
+                loaded.entries = sqlite_rows.entries(self._writer, wanted.entries)
+            if wanted.uploads:
+                loaded.uploads = sqlite_rows.uploads(self._writer, wanted.uploads)
+            if wanted.attributes:
+                loaded.attributes = sqlite_rows.attributes(self._writer, wanted.attributes)
+            return loaded
 
-    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head]) -> None:
-        self._moves, self._new_heads = moves, heads
+    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], contacts: Collection[Contact] = ()) -> None:
+        self._moves, self._new_heads, self._contacts = moves, heads, contacts
         with _as_unavailable():
             self._write_conversations(moves)
-            self._writer.executemany(
-                sqlite_rows.INSERT_ENTRY,
-                [
-                    row
-                    for move in moves
-                    for row in sqlite_rows.entry_rows(
-                        self._store._accounts[move.account],
-                        self._store._keys[move.account, move.after.id],
-                        move.entries,
-                    )
-                ],
-            )
+            self._write_entries(moves)
+            if contacts:
+                self._write_contacts(contacts)
             self._writer.executemany(
                 sqlite_rows.MOVE_LEDGER,
                 [(head.cursor, head.at, self._store._accounts[account]) for account, head in heads.items()],
@@ -264,12 +268,14 @@ class SqliteTransaction:
         conversations = store._cache.conversations
         for move in self._moves:
             conversations[move.account, move.after.id] = move.after
+        for contact in self._contacts:
+            store._cache.actors.pop((contact.account, contact.id), None)
         _trim(conversations)
         _trim(store._keys)
         store._release()
 
     async def rollback(self) -> None:
-        if self._moves:
+        if self._moves or self._contacts:
             self._undo()
             return
         with suppress(sqlite3.Error):
@@ -301,7 +307,7 @@ class SqliteTransaction:
                 continue
             key = self._key(move.account, after.id)
             if sqlite_rows.is_shifted(move.before, after):
-                shifted.append((*sqlite_rows.columns(move), key))
+                shifted.append((after.contact, *sqlite_rows.columns(move), key))
             else:
                 moved.append((after.waiting_since, after.seq, after.cursor, move.document, key))
         if new:
@@ -310,6 +316,58 @@ class SqliteTransaction:
             self._writer.executemany(sqlite_rows.MOVE_CONVERSATION, moved)
         if shifted:
             self._writer.executemany(sqlite_rows.SHIFT_CONVERSATION, shifted)
+
+    def _write_entries(self, moves: Sequence[Move]) -> None:
+        """All entries by one statement, and by few more what few of them have."""
+        rows: list[tuple[Any, ...]] = []
+        versions: list[tuple[int, int, Written]] = []
+        aside: list[Move] = []
+        attached: list[tuple[str, str, str]] = []
+        for move in moves:
+            account, key = self._store._accounts[move.account], self._store._keys[move.account, move.after.id]
+            if move.timers or move.erases or (move.before or move.after).followers is not move.after.followers:
+                aside.append(move)
+            for item in move.entries:
+                if item.entry.seq != item.entry.born:
+                    versions.append((account, key, item))
+                    continue
+                rows.append(sqlite_rows.entry_row(account, key, item))
+                attached += [(move.after.id, item.entry.id, file.id) for file in item.entry.attachments]
+        self._write_aside_of(aside)
+        self._writer.executemany(sqlite_rows.INSERT_ENTRY, rows)
+        if attached:
+            self._writer.executemany(sqlite_rows.ATTACH, attached)
+        if versions:
+            self._write_versions(versions)
+
+    def _write_versions(self, versions: list[tuple[int, int, Written]]) -> None:
+        """Several of one entry may be among them: the last one stays in force."""
+        rows = [(*sqlite_rows.entry_row(*version), version[2].ask) for version in versions]
+        self._writer.executemany(sqlite_rows.INSERT_VERSION, rows)
+        older = [(item.entry.id, account, item.entry.seq) for account, _, item in versions]
+        for statement in sqlite_rows.SUPERSEDE:
+            self._writer.executemany(statement, older)
+
+    def _write_aside_of(self, moves: list[Move]) -> None:
+        """Timers, followers, and erasures."""
+        for move in moves:
+            account, key = self._store._accounts[move.account], self._store._keys[move.account, move.after.id]
+            before, after = set(move.before.followers if move.before else ()), set(move.after.followers)
+            self._writer.executemany(sqlite_rows.FOLLOW, [(actor, key) for actor in after - before])
+            self._writer.executemany(sqlite_rows.UNFOLLOW, [(actor, key) for actor in before - after])
+            self._writer.executemany(
+                sqlite_rows.INSERT_TIMER,
+                [(account, timer.id, timer.at, timer.kind, timer.conversation) for timer in move.timers],
+            )
+            if move.erases:
+                self._writer.execute(sqlite_rows.ERASE, (key,))
+
+    def _write_contacts(self, contacts: Collection[Contact]) -> None:
+        self._writer.executemany(sqlite_rows.WRITE_CONTACT, [sqlite_rows.contact_row(contact) for contact in contacts])
+        for contact in contacts:
+            if contact.merged_into is not None:
+                for statement in sqlite_rows.MERGE_CONTACT:
+                    self._writer.execute(statement, (contact.merged_into, contact.id))
 
     def _key(self, account: str, conversation: str) -> int:
         key = self._store._keys.get((account, conversation))

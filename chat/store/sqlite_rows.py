@@ -3,30 +3,81 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from msgspec.json import Decoder
+from msgspec import Struct
+from msgspec.json import Decoder, encode
+from msgspec.structs import replace
 
-from chat.model import Actor, Conversation, Inbox, Receipt, Team
+from chat.model import (
+    Actor,
+    Attachment,
+    AttributeType,
+    Audience,
+    Contact,
+    Conversation,
+    Entry,
+    Inbox,
+    Receipt,
+    Team,
+    Upload,
+    author_of,
+)
 from chat.store import Move, Scoped, Written
 
 _decode = Decoder(Conversation).decode
+
+
+class Beside(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What few entries have, in one column."""
+
+    data: dict[str, Any] | None = None
+    blocks: tuple[dict[str, Any], ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    reactions: dict[str, tuple[str, ...]] = {}
+    edited_at: int = 0
+    withdrawn: bool = False
+
+
+_decode_beside = Decoder(Beside).decode
+# msgspec knows a default by identity: with the string that SQLite made, every entry's JSON would say "everyone".
+_AUDIENCES: dict[str, Audience] = {"everyone": "everyone", "staff": "staff"}
 
 _IDS = "(SELECT value FROM json_each(?))"
 _RECEIPTS = f"""
     SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
-    WHERE e.id IN {_IDS} AND e.seq = e.born"""
+    WHERE e.id IN {_IDS} AND e.seq = e.born
+    UNION ALL SELECT a.id, e.ask, e.author, e.digest, c.id, e.seq, e.at FROM entries e
+    JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
+    WHERE e.ask IN {_IDS}"""
+ENTRY = "e.id, e.seq, e.born, e.kind, e.author, e.at, e.text, e.activity, e.data, e.audience, e.cursor"
+_ENTRIES = f"""
+    SELECT a.id, c.id, {ENTRY} FROM entries e
+    JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
+    WHERE NOT e.superseded AND e.seq {{}} e.born AND e.id IN {_IDS}"""
+_CONTACTS = f"""
+    SELECT a.id, c.id, c.name, c.email, c.attributes, c.blocked_until, c.merged_into, c.erased
+    FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
+_OF_CONTACTS = f"""
+    SELECT a.id, c.id FROM conversations c JOIN accounts a ON a.key = c.account WHERE c.contact IN {_IDS}"""
+_UPLOADS = f"""
+    SELECT a.id, u.id, u.owner, u.name, u.type, u.size, u.width, u.height, u.conversation, u.entry
+    FROM uploads u JOIN accounts a ON a.key = u.account WHERE u.finished AND u.id IN {_IDS}"""
+_ATTRIBUTES = f"""
+    SELECT a.id, t.of, t.name, t.type, t.choices FROM attribute_types t
+    JOIN accounts a ON a.key = t.account WHERE a.id IN {_IDS} ORDER BY t.name"""
 _CONVERSATIONS = f"""
     SELECT a.id, c.id, c.key, c.state FROM conversations c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
 _ACTORS = f"""
-    SELECT a.id, 'agent', g.id, g.name, g.role, g.picture, g.active
+    SELECT a.id, 'agent', g.id, g.name, g.role, g.picture, g.active AND a.suspended_at IS NULL, 0
     FROM agents g JOIN accounts a ON a.key = g.account WHERE g.id IN {_IDS}
-    UNION ALL SELECT a.id, 'bot', b.id, b.name, NULL, b.picture, b.active
+    UNION ALL SELECT a.id, 'bot', b.id, b.name, NULL, b.picture, b.active AND a.suspended_at IS NULL, 0
     FROM bots b JOIN accounts a ON a.key = b.account WHERE b.id IN {_IDS}
-    UNION ALL SELECT a.id, 'contact', c.id, c.name, NULL, NULL, 1
+    UNION ALL SELECT a.id, 'contact', c.id, c.name, NULL, NULL,
+    c.merged_into IS NULL AND NOT c.erased AND a.suspended_at IS NULL, c.blocked_until
     FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
 _INBOXES = f"SELECT a.id, i.id, i.name FROM inboxes i JOIN accounts a ON a.key = i.account WHERE i.id IN {_IDS}"
 _TEAMS = f"SELECT a.id, t.id, t.name FROM teams t JOIN accounts a ON a.key = t.account WHERE t.id IN {_IDS}"
@@ -38,13 +89,39 @@ INSERT_CONVERSATION = """
 # The hot one leaves the columns of the views' index alone, so that SQLite doesn't touch that index.
 MOVE_CONVERSATION = "UPDATE conversations SET waiting_since = ?, seq = ?, cursor = ?, state = ? WHERE key = ?"
 SHIFT_CONVERSATION = """
-    UPDATE conversations SET status = ?, assignee = ?, team = ?, waiting_since = ?, seq = ?, cursor = ?, state = ?
+    UPDATE conversations
+    SET contact = ?, status = ?, assignee = ?, team = ?, waiting_since = ?, seq = ?, cursor = ?, state = ?
     WHERE key = ?"""
 MOVE_LEDGER = "UPDATE ledgers SET cursor = ?, at = ? WHERE account = ?"
 INSERT_ENTRY = """
     INSERT INTO entries
     (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+# In two steps: each has an index of its own, and one statement over both would find neither.
+SUPERSEDE = (
+    "UPDATE entries SET superseded = 1 WHERE id = ? AND account = ? AND seq = born AND seq < ?",
+    "UPDATE entries SET superseded = 1 WHERE id = ? AND account = ? AND seq <> born AND seq < ?",
+)
+INSERT_VERSION = """
+    INSERT INTO entries
+    (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest, ask)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+ERASE = "UPDATE entries SET text = '', data = NULL WHERE conversation = ?"
+INSERT_TIMER = "INSERT OR IGNORE INTO timers (account, id, at, kind, conversation) VALUES (?, ?, ?, ?, ?)"
+FOLLOW = "INSERT OR IGNORE INTO followers (actor, conversation) VALUES (?, ?)"
+UNFOLLOW = "DELETE FROM followers WHERE actor = ? AND conversation = ?"
+ATTACH = "UPDATE uploads SET conversation = ?, entry = ? WHERE id = ?"
+WRITE_CONTACT = """
+    UPDATE contacts SET name = ?, email = ?, attributes = ?, blocked_until = ?, merged_into = ?, erased = ?
+    WHERE id = ?"""
+# What belonged to a contact that lives on in another belongs to that one.
+MERGE_CONTACT = (
+    "UPDATE sessions SET actor = ? WHERE actor = ?",
+    "UPDATE identities SET contact = ? WHERE contact = ?",
+    "UPDATE uploads SET owner = ? WHERE owner = ?",
+    """UPDATE entries SET author = ?1 WHERE author = ?2 AND conversation IN (
+        SELECT c.key FROM conversations c WHERE c.contact = ?1)""",
+)
 
 
 def columns(move: Move) -> tuple[Any, ...]:
@@ -54,35 +131,58 @@ def columns(move: Move) -> tuple[Any, ...]:
 
 
 def is_shifted(before: Conversation, after: Conversation) -> bool:
-    """Whether a column of the views' index has changed."""
-    return before.status != after.status or before.assignee != after.assignee or before.team != after.team
+    """Whether a column of the views' indexes has changed."""
+    return (
+        before.status != after.status
+        or before.assignee != after.assignee
+        or before.team != after.team
+        or before.contact != after.contact
+    )
 
 
-def entry_rows(account: int, conversation: int, written: Iterable[Written]) -> Iterable[tuple[Any, ...]]:
-    for item in written:
-        entry = item.entry
-        yield (
-            account,
-            conversation,
-            entry.id,
-            entry.seq,
-            entry.born,
-            item.cursor,
-            entry.kind,
-            entry.audience,
-            entry.author.id,
-            entry.at,
-            entry.text,
-            entry.activity,
-            None if entry.data is None else orjson.dumps(entry.data).decode(),
-            item.digest,
-        )
+def entry_row(account: int, conversation: int, item: Written) -> tuple[Any, ...]:
+    entry = item.entry
+    return (
+        account,
+        conversation,
+        entry.id,
+        entry.seq,
+        entry.born,
+        item.cursor,
+        entry.kind,
+        entry.audience,
+        entry.author.id,
+        entry.at,
+        entry.text,
+        entry.activity,
+        _beside(entry),
+        item.digest,
+    )
+
+
+def _beside(entry: Entry) -> str | None:
+    # Only a later version has reactions, or is edited or withdrawn.
+    if entry.data is None and entry.seq == entry.born and not entry.blocks and not entry.attachments:
+        return None
+    beside = Beside(entry.data, entry.blocks, entry.attachments, entry.reactions, entry.edited_at, entry.withdrawn)
+    return encode(beside).decode()
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """The entry in the columns of ENTRY."""
+    id_, seq, born, kind, author, at, text, activity, data, audience, _ = row
+    entry = Entry(id_, seq, born, kind, author_of(author), at, text, activity, None, _AUDIENCES[audience])
+    if data is None:
+        return entry
+    beside = _decode_beside(data)
+    return replace(entry, **{name: getattr(beside, name) for name in Beside.__struct_fields__})
 
 
 def receipts(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Receipt]:
     if not wanted:
         return {}
-    found = {(account, entry): Receipt(*rest) for account, entry, *rest in writer.execute(_RECEIPTS, (_ids(wanted),))}
+    rows = writer.execute(_RECEIPTS, (_ids(wanted),) * 2)
+    found = {(account, entry): Receipt(*rest) for account, entry, *rest in rows}
     return {scoped: receipt for scoped, receipt in found.items() if scoped in wanted}
 
 
@@ -95,8 +195,8 @@ def conversations(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scope
 def actors(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Actor]:
     rows = writer.execute(_ACTORS, (_ids(wanted),) * 3)
     return {
-        (account, id_): Actor(account, kind, id_, name, role, picture, bool(active))
-        for account, kind, id_, name, role, picture, active in rows
+        (account, id_): Actor(account, kind, id_, name, role, picture, bool(active), blocked_until)
+        for account, kind, id_, name, role, picture, active, blocked_until in rows
     }
 
 
@@ -106,6 +206,57 @@ def inboxes(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Inb
 
 def teams(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Team]:
     return {(row[0], row[1]): Team(*row) for row in writer.execute(_TEAMS, (_ids(wanted),))}
+
+
+def entries(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, tuple[str, Entry]]:
+    """Each in its newest version, with its conversation."""
+    return {
+        (account, row[0]): (conversation, entry_of(row))
+        for comparison in ("=", "<>")  # each has an index of its own
+        for account, conversation, *row in writer.execute(_ENTRIES.format(comparison), (_ids(wanted),))
+        if (account, row[0]) in wanted
+    }
+
+
+def contacts(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Contact]:
+    rows = writer.execute(_CONTACTS, (_ids(wanted),))
+    return {
+        (account, id_): Contact(account, id_, name, email, orjson.loads(attributes), blocked, merged, bool(erased))
+        for account, id_, name, email, attributes, blocked, merged, erased in rows
+        if (account, id_) in wanted
+    }
+
+
+def of_contacts(writer: sqlite3.Connection, wanted: set[Scoped]) -> set[Scoped]:
+    """All conversations of these contacts."""
+    accounts = {account for account, _ in wanted}
+    return {(row[0], row[1]) for row in writer.execute(_OF_CONTACTS, (_ids(wanted),)) if row[0] in accounts}
+
+
+def uploads(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Upload]:
+    rows = writer.execute(_UPLOADS, (_ids(wanted),))
+    return {(row[0], row[1]): Upload(*row) for row in rows if (row[0], row[1]) in wanted}
+
+
+def attributes(writer: sqlite3.Connection, accounts: set[str]) -> dict[str, tuple[AttributeType, ...]]:
+    found: dict[str, tuple[AttributeType, ...]] = {}
+    for account, of, name, type_, choices in writer.execute(_ATTRIBUTES, (orjson.dumps(list(accounts)).decode(),)):
+        declared = AttributeType(of, name, type_, tuple(orjson.loads(choices)))
+        found[account] = (*found.get(account, ()), declared)
+    return found
+
+
+def contact_row(contact: Contact) -> tuple[Any, ...]:
+    attributes = orjson.dumps(contact.attributes).decode()
+    return (
+        contact.name,
+        contact.email,
+        attributes,
+        contact.blocked_until,
+        contact.merged_into,
+        contact.erased,
+        contact.id,
+    )
 
 
 def _ids(wanted: Iterable[Scoped]) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 from msgspec.json import Decoder
 
-from chat.model import Audience, Conversation, Entry, author_of
+from chat.model import Conversation, Entry
 from chat.store import View
+from chat.store.sqlite_rows import ENTRY, entry_of
 
 BACKWARDS = 100  # entries of one step back
 
@@ -25,15 +26,17 @@ _ASSIGNED = f"{_STATES}{_OPEN} AND c.assignee = ? ORDER BY +c.cursor DESC LIMIT 
 _MOVED = f"{_STATES} AND c.cursor > ? ORDER BY c.cursor LIMIT ?"
 _WAITING = f"{_STATES}{_OPEN} ORDER BY c.waiting_since IS NULL, c.waiting_since, +c.cursor DESC LIMIT ?"
 _RESOLVED = f"{_STATES} AND +c.status = 'resolved' ORDER BY c.cursor DESC LIMIT ?"
-_ENTRIES = """
-    SELECT e.id, e.seq, e.born, e.kind, e.author, e.at, e.text, e.activity, e.data, e.audience, e.cursor
-    FROM entries e
+_FOLLOWED = f"""{_STATES}{_OPEN} AND c.key IN (SELECT f.conversation FROM followers f WHERE f.actor = ?)
+    ORDER BY +c.cursor DESC LIMIT ?"""
+_ALL_ENTRIES = f"""
+    SELECT {ENTRY}, e.superseded FROM entries e
     WHERE e.conversation = (
-        SELECT c.key FROM conversations c JOIN accounts a ON a.key = c.account WHERE a.id = ? AND c.id = ?)
-    AND NOT e.superseded"""
+        SELECT c.key FROM conversations c JOIN accounts a ON a.key = c.account WHERE a.id = ? AND c.id = ?)"""
+_ENTRIES = f"{_ALL_ENTRIES} AND NOT e.superseded"
 _NEWEST = f"{_ENTRIES} AND e.seq < ? ORDER BY e.seq DESC LIMIT ?"
-# msgspec knows a default by identity: with the string that SQLite made, every entry's JSON would say "everyone".
-_AUDIENCES: dict[str, Audience] = {"everyone": "everyone", "staff": "staff"}
+_VERSIONS = f"""
+    SELECT {ENTRY} FROM entries e WHERE e.account = (SELECT a.key FROM accounts a WHERE a.id = ?)
+    AND e.seq {{}} e.born AND e.id IN (SELECT value FROM json_each(?))"""
 _FOR_EVERYONE = " AND e.audience = 'everyone'"
 
 
@@ -64,6 +67,9 @@ class SqliteView:
     async def assigned(self, account: str, actor: str, limit: int) -> list[Conversation]:
         return self._states(_ASSIGNED, account, actor, limit)
 
+    async def followed(self, account: str, actor: str, limit: int) -> list[Conversation]:
+        return self._states(_FOLLOWED, account, actor, limit)
+
     async def moved(self, account: str, since: int, limit: int) -> list[Conversation]:
         return self._states(_MOVED, account, since, limit)
 
@@ -74,10 +80,25 @@ class SqliteView:
         return await self.before(account, conversation, 2**62, limit, staff=staff)
 
     async def before(self, account: str, conversation: str, born: int, limit: int, *, staff: bool) -> list[Entry]:
+        """By what was born there; of what has later versions, the newest."""
         audience = "" if staff else _FOR_EVERYONE
-        return self._entries(
-            f"{_ENTRIES}{audience} AND e.born < ? ORDER BY e.seq DESC LIMIT ?", account, conversation, born, limit
-        )
+        rows = self._reader.execute(
+            f"{_ALL_ENTRIES}{audience} AND e.seq = e.born AND e.seq < ? ORDER BY e.seq DESC LIMIT ?",
+            (account, conversation, born, limit),
+        ).fetchall()
+        old = [row[0] for row in rows if row[-1]]
+        if not old:
+            return _sorted(rows)
+        newest = {row[0]: row for row in self._versions("<>", account, old, " AND NOT e.superseded")}
+        return _sorted([(*newest[row[0]], False) if row[-1] else row for row in rows])
+
+    async def versions(self, account: str, entry: str) -> list[Entry]:
+        rows = [row for comparison in ("=", "<>") for row in self._versions(comparison, account, [entry])]
+        return sorted((entry_of(row) for row in rows), key=lambda version: -version.seq)
+
+    def _versions(self, comparison: str, account: str, ids: list[str], more: str = "") -> list[Any]:
+        statement = _VERSIONS.format(comparison) + more
+        return self._reader.execute(statement, (account, orjson.dumps(ids).decode())).fetchall()
 
     async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]:
         audience = "" if staff else _FOR_EVERYONE
@@ -91,7 +112,7 @@ class SqliteView:
         before = 2**62
         while True:
             page = self._reader.execute(_NEWEST, (account, conversation, before, BACKWARDS)).fetchall()
-            later = [row for row in page if row[-1] > cursor]
+            later = [row for row in page if row[-2] > cursor]
             rows += later
             if len(later) < BACKWARDS:
                 return _sorted(rows[-limit:])
@@ -105,13 +126,7 @@ class SqliteView:
 
 
 def _sorted(rows: list[tuple[Any, ...]]) -> list[Entry]:
-    return sorted((_entry(row) for row in rows), key=lambda entry: (entry.born, entry.id))
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    id_, seq, born, kind, author, at, text, activity, data, audience, _ = row
-    decoded = None if data is None else orjson.loads(data)
-    return Entry(id_, seq, born, kind, author_of(author), at, text, activity, decoded, _AUDIENCES[audience])
+    return sorted((entry_of(row[:-1]) for row in rows), key=lambda entry: (entry.born, entry.id))
 
 
 _: type[View] = SqliteView

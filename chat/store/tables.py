@@ -49,6 +49,8 @@ accounts = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("suspended_at", BigInteger),
+    Column("settings", JSON, nullable=False, server_default=text("'{}'")),
 )
 
 # Narrow and alone: this is the row that a writer locks.
@@ -68,8 +70,19 @@ inboxes = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("public_key", Text, nullable=False, unique=True),
-    Column("secret", Text, nullable=False),
     Column("origins", JSON, nullable=False),
+    Column("settings", JSON, nullable=False, server_default=text("'{}'")),
+)
+
+# What a shop's backend signs identities with. Two live ones while a shop changes over.
+inbox_keys = Table(
+    "inbox_keys",
+    metadata,
+    Column("inbox", Text, ForeignKey("inboxes.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),  # sealed
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
 )
 
 agents = Table(
@@ -84,6 +97,21 @@ agents = Table(
     Column("role", Text, nullable=False),
     Column("password", Text, nullable=False),
     Column("active", Boolean, nullable=False, server_default=true()),
+    Column("totp", LargeBinary),  # sealed
+    Column("totp_step", BigInteger, nullable=False, server_default=text("0")),  # the last one used: never twice
+)
+
+invites = Table(
+    "invites",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    _account(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
 )
 
 bots = Table(
@@ -101,6 +129,7 @@ bot_tokens = Table(
     "bot_tokens",
     metadata,
     Column("hash", LargeBinary, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
     Column("bot", Text, ForeignKey("bots.id"), nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
@@ -135,7 +164,32 @@ contacts = Table(
     _account(),
     Column("id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False, server_default=text("''")),
+    Column("email", Text),
+    Column("attributes", Text, nullable=False, server_default=text("'{}'")),  # JSON
+    Column("blocked_until", BigInteger, nullable=False, server_default=text("0")),
+    Column("merged_into", Text),
+    Column("erased", Boolean, nullable=False, server_default=false()),
     Column("created_at", BigInteger, nullable=False),
+)
+
+# Who a contact is to a shop: the `sub` that the shop's backend signed.
+identities = Table(
+    "identities",
+    metadata,
+    Column("inbox", Text, ForeignKey("inboxes.id"), primary_key=True),
+    Column("sub", Text, primary_key=True),
+    Column("contact", Text, nullable=False),
+    Index(None, "contact"),
+)
+
+attribute_types = Table(
+    "attribute_types",
+    metadata,
+    Column("account", Surrogate, ForeignKey("accounts.key"), primary_key=True, autoincrement=False),
+    Column("of", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("choices", JSON, nullable=False),
 )
 
 sessions = Table(
@@ -172,6 +226,60 @@ conversations = Table(
     Index(None, "contact"),
 )
 
+followers = Table(
+    "followers",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("conversation", Surrogate, ForeignKey("conversations.key"), primary_key=True, autoincrement=False),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    _key(),
+    _account(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("conversation", Text, nullable=False),
+    Index(None, "at"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    _key(),
+    _account(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False, server_default=text("0")),
+    Column("height", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("finished", Boolean, nullable=False, server_default=false()),
+    Column("conversation", Text),
+    Column("entry", Text),
+    Index(None, "conversation"),
+    Index(
+        "ix_uploads_waiting", "created_at", sqlite_where=text("entry IS NULL"), postgresql_where=text("entry IS NULL")
+    ),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _key(),
+    _account(),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index(None, "account", "key"),
+)
+
 entries = Table(
     "entries",
     metadata,
@@ -188,9 +296,10 @@ entries = Table(
     Column("at", BigInteger, nullable=False),
     Column("text", Text, nullable=False),
     Column("activity", Text, nullable=False),
-    Column("data", Text),  # JSON
+    Column("data", Text),  # JSON: an activity's data, blocks, attachments, reactions and whatever else few entries have
     Column("digest", LargeBinary),  # of the ask whose first entry this is; edit and erasure leave it alone
     Column("superseded", Boolean, nullable=False, server_default=false()),
+    Column("ask", Text),  # of a later version: the id of the ask that made it
     # The id leads: it is time-ordered, so new rows land at the end of the index, whatever the account.
     Index(
         "uq_entries_id",
@@ -199,6 +308,16 @@ entries = Table(
         unique=True,
         sqlite_where=text("seq = born"),
         postgresql_where=text("seq = born"),
+    ),
+    # Later versions of an entry are few, and these two have nothing but them.
+    Index("ix_entries_version", "id", sqlite_where=text("seq <> born"), postgresql_where=text("seq <> born")),
+    Index(
+        "uq_entries_ask",
+        "ask",
+        "account",
+        unique=True,
+        sqlite_where=text("ask IS NOT NULL"),
+        postgresql_where=text("ask IS NOT NULL"),
     ),
     # What is missed is found through the conversations that moved: no index by cursor, which every row would pay for.
     Index(None, "conversation", "seq"),

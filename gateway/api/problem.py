@@ -40,6 +40,7 @@ STATUS = {
     "unauthorized": 401,
     "bad_credentials": 401,
     "forbidden": 403,
+    "blocked": 403,
     "origin_refused": 403,
     "not_found": 404,
     "method_not_allowed": 405,

@@ -11,6 +11,7 @@ RETRY = {
     "too_large": False,
     "unknown_type": False,
     "forbidden": False,
+    "blocked": False,
     "not_found": False,
     "id_reused": False,
     "taken": False,

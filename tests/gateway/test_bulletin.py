@@ -109,9 +109,9 @@ def test_what_the_answering_agent_has_read_the_contact_sees() -> None:
 def test_a_new_assignee_is_pointed_out() -> None:
     held, moved = a_held_conversation(), a_held_conversation(SOMCHAI, seq=2)
 
-    assert the_item(moved, before=held).reassigned
-    assert the_item(a_conversation()).reassigned
-    assert not the_item(a_held_conversation(seq=2), before=held).reassigned
+    assert the_item(moved, before=held).regrouped
+    assert the_item(a_conversation()).regrouped
+    assert not the_item(a_held_conversation(seq=2), before=held).regrouped
 
 
 def test_a_stretch_from_the_store_brings_whole_states() -> None:
@@ -121,7 +121,7 @@ def test_a_stretch_from_the_store_brings_whole_states() -> None:
 
     (item,) = bulletin.items
     assert (bulletin.since, bulletin.cursor) == (5, 9)
-    assert item.reassigned
+    assert item.regrouped
     assert staff_hears(item)["state"]["cursor"] == 9
     assert the_contact_hears(item)["state"]["people"].keys() == {DANA.id, NOA.id}
     assert [entry["kind"] for entry in the_contact_hears(item)["entries"]] == ["message"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 
 from chat.model import Actor
 from gateway.bulletin import Bulletin, Item
@@ -28,6 +29,8 @@ class Ear:
     overheard: list[str] = field(default_factory=list)
     grown: list[str] = field(default_factory=list)
     shrunk: list[str] = field(default_factory=list)
+    renewed: list[str] = field(default_factory=list)
+    comes_back: bool = False
 
     def hear(self, conversation: str, seq: int, payload: bytes) -> None:
         self.heard.append((conversation, payload.decode()))
@@ -43,6 +46,12 @@ class Ear:
 
     def shrink(self, conversation: str) -> None:
         self.shrunk.append(conversation)
+
+    def renew(self, conversation: str) -> None:
+        self.renewed.append(conversation)
+
+    def come_back(self) -> None:
+        self.comes_back = True
 
 
 @dataclass
@@ -83,8 +92,8 @@ def an_item(
         conversation=conversation,
         seq=seq,
         contact=contact.id,
-        assignee=assignee.id if assignee else None,
-        reassigned=reassigned,
+        hands=(assignee.id,) if assignee else (),
+        regrouped=reassigned,
         document=b'{"id":"%b","seq":%d}' % (conversation.encode(), seq),
         for_staff=b"staff %d" % seq,
         for_contact=None if is_secret else b"contact %d" % seq,
@@ -205,6 +214,17 @@ def test_whoever_loses_it_hears_that_and_then_shrinks() -> None:
     room.hub.deliver(a_bulletin(an_item(assignee=SOMCHAI, reassigned=True)))
 
     assert (ear.heard, ear.shrunk) == ([(C, "staff 1")], [C])
+
+
+def test_what_was_rewritten_is_not_told_but_given_anew() -> None:
+    room = Room()
+    watcher, contact, former = room.listener(NOA, C), room.listener(DANA), room.listener(ELI)
+
+    room.hub.deliver(a_bulletin(replace(an_item(), rewritten=True, left=ELI.id)))
+
+    assert (watcher.renewed, watcher.heard) == ([C], [])
+    assert (contact.comes_back, former.comes_back) == (True, True)
+    assert (contact.heard, former.heard) == ([], [])
 
 
 def test_what_nobody_reassigned_moves_nobody() -> None:

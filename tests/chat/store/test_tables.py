@@ -5,10 +5,19 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Table, UniqueConstraint
 
-from chat.store.tables import entries, metadata
+from chat.store.tables import metadata
 
 # Of these a row belongs to an account through what it names: an account's own row, a bot's token, two of a team.
-THROUGH_ANOTHER = {"accounts", "meta", "bot_tokens", "team_members", "inbox_teams"}
+THROUGH_ANOTHER = {
+    "accounts",
+    "meta",
+    "bot_tokens",
+    "team_members",
+    "inbox_teams",
+    "inbox_keys",
+    "identities",
+    "followers",
+}
 TABLES = list(metadata.tables.values())
 
 
@@ -30,7 +39,10 @@ def test_an_id_is_there_once(table: Table) -> None:
     ]
     unique += [set(index.columns.keys()) for index in table.indexes if index.unique]
 
-    assert ({"id", "account"} if table is entries else {"id"}) in unique
+    unique.append(set(table.primary_key.columns.keys()))
+
+    wanted = {"entries": {"id", "account"}, "inbox_keys": {"inbox", "id"}}.get(table.name, {"id"})
+    assert wanted in unique
 
 
 def test_no_secret_is_stored_as_it_is() -> None:
