@@ -325,7 +325,7 @@ class SqliteTransaction:
         attached: list[tuple[str, str, str]] = []
         for move in moves:
             account, key = self._store._accounts[move.account], self._store._keys[move.account, move.after.id]
-            if move.timers or move.erases or (move.before or move.after).followers is not move.after.followers:
+            if move.timers or move.erases or (move.before.followers if move.before else ()) != move.after.followers:
                 aside.append(move)
             for item in move.entries:
                 if item.entry.seq != item.entry.born:

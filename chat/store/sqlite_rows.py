@@ -62,7 +62,7 @@ _CONTACTS = f"""
     SELECT a.id, c.id, c.name, c.email, c.attributes, c.blocked_until, c.merged_into, c.erased
     FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
 _OF_CONTACTS = f"""
-    SELECT a.id, c.id FROM conversations c JOIN accounts a ON a.key = c.account WHERE c.contact IN {_IDS}"""
+    SELECT a.id, c.contact, c.id FROM conversations c JOIN accounts a ON a.key = c.account WHERE c.contact IN {_IDS}"""
 _UPLOADS = f"""
     SELECT a.id, u.id, u.owner, u.name, u.type, u.size, u.width, u.height, u.conversation, u.entry
     FROM uploads u JOIN accounts a ON a.key = u.account WHERE u.finished AND u.id IN {_IDS}"""
@@ -229,8 +229,8 @@ def contacts(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Co
 
 def of_contacts(writer: sqlite3.Connection, wanted: set[Scoped]) -> set[Scoped]:
     """All conversations of these contacts."""
-    accounts = {account for account, _ in wanted}
-    return {(row[0], row[1]) for row in writer.execute(_OF_CONTACTS, (_ids(wanted),)) if row[0] in accounts}
+    rows = writer.execute(_OF_CONTACTS, (_ids(wanted),))
+    return {(account, conversation) for account, contact, conversation in rows if (account, contact) in wanted}
 
 
 def uploads(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Upload]:

@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 from msgspec.json import decode
+from msgspec.structs import replace
 
+from chat.access import OURSELVES, SYSTEM
 from chat.batch import Batch, Commit
-from chat.errors import Refused
-from chat.model import Actor, Ask, Conversation, derived_id, digest
+from chat.catalog import Command
+from chat.errors import Blocked, Forbidden, Refused
+from chat.model import (
+    Actor,
+    Ask,
+    Change,
+    Contact,
+    ContactChange,
+    Conversation,
+    Lasting,
+    Needs,
+    Turn,
+    derived_id,
+    digest,
+)
+from chat.rules import conversations
+from chat.rules.conversations import Resolve
 from chat.rules.messages import Send, Start
 from chat.rules.receipts import Read
 from chat.store import Head, Loaded
 from chat.ticket import Done, Ticket
-from tests.builders import DANA, DOOR, ELI, MINE, MOMENT, NOA, OTHER, a_conversation, a_door, a_ticket, an_id
+from tests.builders import (
+    DANA,
+    DOOR,
+    ELI,
+    MINE,
+    MOMENT,
+    NOA,
+    OTHER,
+    a_conversation,
+    a_door,
+    a_ticket,
+    an_activity,
+    an_id,
+)
 
 NOW = MOMENT + 5000
 
@@ -104,3 +134,82 @@ def test_a_moment_is_never_before_the_accounts_last() -> None:
     batch = a_batch(conversation, at=NOW + 60_000)
 
     assert decided(batch, DANA, a_send(1, conversation)) == Done(conversation.id, 2, NOW + 60_000)
+
+
+# --- what few asks do ---------------------------------------------------------------------------------------
+
+
+class Everywhere(Lasting, frozen=True, kw_only=True, tag="test.everywhere"):
+    """An ask that touches all conversations of a contact."""
+
+    contact: str
+    name: str
+
+
+def everywhere(ask: Everywhere, turn: Turn) -> tuple[Change, ...] | ContactChange:
+    contact = replace(turn.contacts[ask.contact], name=ask.name, blocked_until=turn.at + 1)
+    changes = [
+        Change(replace(each, subject=ask.name, seq=each.seq + 1, cursor=turn.cursor + n))
+        for n, each in enumerate(turn.conversations)
+    ]
+    if not changes:
+        return ContactChange((contact,))
+    first = changes[0].conversation
+    line = an_activity("renamed", seq=first.seq)
+    changes[0] = Change(first, (replace(line, id=ask.id, at=turn.at),), (contact,))
+    return tuple(changes)
+
+
+def an_everywhere(number: int) -> Ticket:
+    needs = Needs(contacts=(DANA.id,))
+    command = Command(Everywhere, frozenset({"agent"}), everywhere, lambda _: needs)
+    return with_needs(Ticket(MINE, NOA.id, command, Everywhere(id=an_id(number), contact=DANA.id, name="Dana B"), None))
+
+
+def a_batch_with_dana(*conversations: Conversation) -> Batch:
+    batch = a_batch(*conversations)
+    batch._loaded.contacts[MINE, DANA.id] = Contact(MINE, DANA.id, DANA.name)
+    return batch
+
+
+def test_an_ask_may_change_several_conversations_each_at_its_own_cursor() -> None:
+    first, second, his = a_conversation(), a_conversation(id="cnv_2"), a_conversation(id="cnv_his", contact=ELI.id)
+    batch = a_batch_with_dana(first, second, his)
+
+    result = batch.decide(an_everywhere(1))
+
+    assert result == Done(first.id, 2, NOW)
+    assert [(move.after.id, move.after.cursor) for move in batch.moves()] == [(first.id, 10), (second.id, 11)]
+    assert batch.heads()[MINE].cursor == 11
+    assert [contact.name for contact in batch.contacts()] == ["Dana B"]
+    assert batch.decide(an_everywhere(1)) == Done(first.id, 2, NOW, again=True)
+
+
+def test_a_contact_that_changed_is_so_for_the_next_ask_of_the_batch() -> None:
+    conversation = a_conversation()
+    batch = a_batch_with_dana(conversation)
+    batch.decide(an_everywhere(1))
+
+    result = decided(batch, DANA, a_send(2, conversation))
+
+    assert isinstance(result, Blocked)
+
+
+def test_a_contact_alone_takes_no_cursor() -> None:
+    batch = a_batch_with_dana()
+
+    assert batch.decide(an_everywhere(1)) == Done("", 0, NOW)
+    assert (batch.moves(), batch.heads()) == ([], {})
+    assert [contact.name for contact in batch.contacts()] == ["Dana B"]
+
+
+def test_the_service_itself_may_ask_what_only_it_may() -> None:
+    conversation = a_conversation()
+    command = Command(Resolve, OURSELVES, conversations.resolve)
+    ask = Resolve(id=an_id(1), conversation=conversation.id)
+
+    by_the_service = a_batch(conversation).decide(with_needs(Ticket(MINE, SYSTEM, command, ask, None)))
+    by_an_agent = a_batch(conversation).decide(with_needs(Ticket(MINE, NOA.id, command, ask, None)))
+
+    assert isinstance(by_the_service, Done)
+    assert isinstance(by_an_agent, Forbidden)
