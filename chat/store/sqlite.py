@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 
 from chat.errors import Unavailable
 from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, sqlite_rows
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, rows, sqlite_rows
 from chat.store.commits import CommitPlace
 from chat.store.sqlite_file import cold_engine, connect, is_locked, lock_file
 from chat.store.sqlite_view import SqliteView
@@ -301,13 +301,11 @@ class SqliteTransaction:
                 key = self._store._next_key
                 self._store._next_key += 1
                 self._store._keys[move.account, after.id] = key
-                new.append(
-                    (key, self._store._accounts[move.account], after.id, after.contact, *sqlite_rows.columns(move))
-                )
+                new.append((key, self._store._accounts[move.account], after.id, after.contact, *rows.columns(move)))
                 continue
             key = self._key(move.account, after.id)
-            if sqlite_rows.is_shifted(move.before, after):
-                shifted.append((after.contact, *sqlite_rows.columns(move), key))
+            if rows.is_shifted(move.before, after):
+                shifted.append((after.contact, *rows.columns(move), key))
             else:
                 moved.append((after.waiting_since, after.seq, after.cursor, move.document, key))
         if new:
@@ -319,7 +317,7 @@ class SqliteTransaction:
 
     def _write_entries(self, moves: Sequence[Move]) -> None:
         """All entries by one statement, and by few more what few of them have."""
-        rows: list[tuple[Any, ...]] = []
+        plain: list[tuple[Any, ...]] = []
         versions: list[tuple[int, int, Written]] = []
         aside: list[Move] = []
         attached: list[tuple[str, str, str]] = []
@@ -331,10 +329,10 @@ class SqliteTransaction:
                 if item.entry.seq != item.entry.born:
                     versions.append((account, key, item))
                     continue
-                rows.append(sqlite_rows.entry_row(account, key, item))
+                plain.append(rows.entry_row(account, key, item))
                 attached += [(move.after.id, item.entry.id, file.id) for file in item.entry.attachments]
         self._write_aside_of(aside)
-        self._writer.executemany(sqlite_rows.INSERT_ENTRY, rows)
+        self._writer.executemany(sqlite_rows.INSERT_ENTRY, plain)
         if attached:
             self._writer.executemany(sqlite_rows.ATTACH, attached)
         if versions:
@@ -342,8 +340,8 @@ class SqliteTransaction:
 
     def _write_versions(self, versions: list[tuple[int, int, Written]]) -> None:
         """Several of one entry may be among them: the last one stays in force."""
-        rows = [(*sqlite_rows.entry_row(*version), version[2].ask) for version in versions]
-        self._writer.executemany(sqlite_rows.INSERT_VERSION, rows)
+        later = [(*rows.entry_row(*version), version[2].ask) for version in versions]
+        self._writer.executemany(sqlite_rows.INSERT_VERSION, later)
         older = [(item.entry.id, account, item.entry.seq) for account, _, item in versions]
         for statement in sqlite_rows.SUPERSEDE:
             self._writer.executemany(statement, older)
@@ -363,7 +361,7 @@ class SqliteTransaction:
                 self._writer.execute(sqlite_rows.ERASE, (key,))
 
     def _write_contacts(self, contacts: Collection[Contact]) -> None:
-        self._writer.executemany(sqlite_rows.WRITE_CONTACT, [sqlite_rows.contact_row(contact) for contact in contacts])
+        self._writer.executemany(sqlite_rows.WRITE_CONTACT, [rows.contact_row(contact) for contact in contacts])
         for contact in contacts:
             if contact.merged_into is not None:
                 for statement in sqlite_rows.MERGE_CONTACT:

@@ -7,15 +7,12 @@ from collections.abc import Collection
 from typing import Any
 
 import orjson
-from msgspec.json import Decoder
 
 from chat.model import Conversation, Entry
 from chat.store import View
-from chat.store.sqlite_rows import ENTRY, entry_of
+from chat.store.rows import ENTRY, decode_state, entry_of
 
 BACKWARDS = 100  # entries of one step back
-
-_decode = Decoder(Conversation).decode
 
 # A unary plus keeps a column out of the choice of an index: without it SQLite would walk through the whole account
 # in the order of its cursors to find the few conversations of one contact.
@@ -119,7 +116,7 @@ class SqliteView:
             before = page[-1][1]
 
     def _states(self, statement: str, *values: Any) -> list[Conversation]:
-        return [_decode(row[0]) for row in self._reader.execute(statement, values).fetchall()]
+        return [decode_state(row[0]) for row in self._reader.execute(statement, values).fetchall()]
 
     def _entries(self, statement: str, *values: Any) -> list[Entry]:
         return _sorted(self._reader.execute(statement, values).fetchall())
