@@ -61,7 +61,7 @@ def engine(new_engine: Callable[[], StoreEngine]) -> StoreEngine:
 @pytest.fixture
 def store(engine: StoreEngine, runner: asyncio.Runner) -> Iterator[Store]:
     """An open store with the people of `builders.populate`."""
-    store = engine.open()
+    store = runner.run(engine.open())
     runner.run(populate(store))
     yield store
     runner.run(store.close())

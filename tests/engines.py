@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -11,22 +13,26 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Protocol
 
+import asyncpg
+
 from chat.clock import Clock, SystemClock
 from chat.store import Store
 from chat.store.commits import CommitPlace
 from chat.store.migrate import migrate
+from chat.store.postgres import PostgresStore
 from chat.store.sqlite import SqliteStore
 from gateway.bus import Bus
 from gateway.bus.memory import Exchange, MemoryBus
 from presence import Presence
 from presence.memory import Leases, MemoryPresence
 from tests.builders import StillClock
+from tests.servers import postgres
 
 
 class StoreEngine(Protocol):
     """Opens the same database again and again, and can hurt it from outside as the world would."""
 
-    def open(self) -> Store: ...
+    async def open(self) -> Store: ...
 
     def locked(self) -> AbstractContextManager[None]:
         """Somebody else holds what a writer needs."""
@@ -54,7 +60,7 @@ class SqliteEngine:
         self.path = folder / "chat.db"
         shutil.copy(migrated(), self.path)
 
-    def open(self) -> SqliteStore:
+    async def open(self) -> SqliteStore:
         return SqliteStore.open(self.path)
 
     @contextmanager
@@ -107,10 +113,91 @@ class SlowDisk(CommitPlace):
 class SlowSqliteEngine(SqliteEngine):
     """As it is on a slow disk: commits run in a thread."""
 
-    def open(self) -> SqliteStore:
-        store = super().open()
+    async def open(self) -> SqliteStore:
+        store = await super().open()
         store.place = SlowDisk()
         return store
+
+
+class PostgresEngine:
+    """A database of its own in the run's cluster."""
+
+    _numbers = iter(range(1, 1_000_000))
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._name = f"test_{next(self._numbers)}"
+        self._server = postgres()
+        self._make(self._name, migrated_postgres())
+
+    @property
+    def url(self) -> str:
+        return self._server.url(self._name)
+
+    async def open(self) -> PostgresStore:
+        return await PostgresStore.open(self.url, self._folder / "postgres.head")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with self._intruder("BEGIN; LOCK TABLE ledgers IN EXCLUSIVE MODE"):
+            yield
+
+    @contextmanager
+    def broken(self) -> Iterator[None]:
+        self._server.sql("ALTER TABLE ledgers RENAME TO hidden", self._name)
+        yield
+        self._server.sql("ALTER TABLE hidden RENAME TO ledgers", self._name)
+
+    @contextmanager
+    def failing_commits(self, store: Store) -> Iterator[None]:
+        self._server.sql(
+            """
+            CREATE FUNCTION fail() RETURNS trigger AS 'BEGIN RAISE EXCEPTION ''on purpose''; END' LANGUAGE plpgsql;
+            CREATE CONSTRAINT TRIGGER fail AFTER UPDATE ON ledgers DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION fail()""",
+            self._name,
+        )
+        yield
+        self._server.sql("DROP TRIGGER fail ON ledgers; DROP FUNCTION fail", self._name)
+
+    def keep_copy(self) -> None:
+        self._make(f"{self._name}_copy", self._name)
+
+    def bring_copy_back(self) -> None:
+        self._server.sql(f"DROP DATABASE {self._name}")
+        self._make(self._name, f"{self._name}_copy")
+
+    def _make(self, name: str, template: str) -> None:
+        self._server.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+
+    @contextmanager
+    def _intruder(self, statement: str) -> Iterator[None]:
+        """A connection in a thread of its own, as the test's loop is the test's."""
+        done, ready = threading.Event(), threading.Event()
+
+        async def intrude() -> None:
+            connection = await asyncpg.connect(self.url.replace("+asyncpg", ""))
+            await connection.execute(statement)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+            await connection.close()
+
+        thread = threading.Thread(target=lambda: asyncio.run(intrude()))
+        thread.start()
+        assert ready.wait(10)
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+@cache
+def migrated_postgres() -> str:
+    """The name of an empty database of today's schema, made once per run."""
+    postgres().sql("CREATE DATABASE empty_shop")
+    migrate(postgres().url("empty_shop"))
+    return "empty_shop"
 
 
 def _no_commit(action: int, what: str | None, *_: str | None) -> int:
@@ -159,7 +246,11 @@ class MemoryPresenceEngine:
         self._clock.move(seconds)
 
 
-STORES: dict[str, Callable[[Path], StoreEngine]] = {"sqlite": SqliteEngine, "sqlite-slow": SlowSqliteEngine}
+STORES: dict[str, Callable[[Path], StoreEngine]] = {
+    "sqlite": SqliteEngine,
+    "sqlite-slow": SlowSqliteEngine,
+    "postgres": PostgresEngine,
+}
 BUSES: dict[str, Callable[[], BusEngine]] = {"memory": MemoryBusEngine}
 PRESENCES: dict[str, Callable[[], PresenceEngine]] = {"memory": MemoryPresenceEngine}
 CLOCKS: dict[str, Callable[[], Clock]] = {"system": SystemClock, "still": StillClock}

@@ -70,7 +70,7 @@ class Shop:
         self.answering: dict[str, set[str]] = defaultdict(set)
         self.observers = [Observer(actor) for actor in (NOA, SOMCHAI, DANA, ELI, RIVAL, STRANGER)]
         self._runner = asyncio.Runner()
-        self._store = self.engine.open()
+        self._store = self.run(self.engine.open())
         self.epoch = self._store.epoch
         self.run(populate(self._store, PEOPLE))
         self.run(self._begin())
@@ -90,7 +90,7 @@ class Shop:
     def reopen(self) -> None:
         """As after a stop and a start of the server."""
         self.run(self._end())
-        self._store = self.engine.open()
+        self._store = self.run(self.engine.open())
         self.run(self._begin())
         assert self._store.epoch == self.epoch
 

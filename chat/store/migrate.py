@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 _HERE = Path(__file__).parent / "migrations"
 
@@ -20,13 +22,31 @@ def migrate(url: str) -> None:
 
 def is_current(url: str) -> bool:
     """Whether the database has exactly the schema that this version wants."""
+    return _revision(url) == ScriptDirectory.from_config(_config(url)).get_current_head()
+
+
+def _revision(url: str) -> str | None:
+    if url.startswith("postgresql"):
+        return asyncio.run(_revision_by_asyncpg(url))
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+            return _of(connection)
     finally:
         engine.dispose()
-    return current == ScriptDirectory.from_config(_config(url)).get_current_head()
+
+
+async def _revision_by_asyncpg(url: str) -> str | None:
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_of)
+    finally:
+        await engine.dispose()
+
+
+def _of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config(url: str) -> Config:

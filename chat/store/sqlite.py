@@ -24,6 +24,7 @@ from sqlalchemy.exc import OperationalError
 from chat.errors import Unavailable
 from chat.model import Contact, Conversation
 from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, rows, sqlite_rows
+from chat.store.aside import HeadAside
 from chat.store.commits import CommitPlace
 from chat.store.sqlite_file import cold_engine, connect, is_locked, lock_file
 from chat.store.sqlite_view import SqliteView
@@ -33,7 +34,6 @@ T = TypeVar("T")
 LOCK_PATIENCE_SECONDS = 2.0  # then the asks waiting are told `unavailable`
 LOCK_RETRY_SECONDS = 0.02
 CACHED = 20_000  # rows of each kind; a conversation's state is about 1 KiB
-ASIDE_SECONDS = 5.0  # how often the head is written aside, see `_new_epoch_if_history_was_lost`
 
 
 class SqliteStore:
@@ -54,8 +54,7 @@ class SqliteStore:
         self._keys: dict[Scoped, int] = {}
         self._cache = Loaded()
         self._next_key = self._one("SELECT coalesce(max(key), 0) + 1 FROM conversations")
-        self._aside = path.with_name(path.name + ".head")
-        self._aside_at = 0.0
+        self._aside = HeadAside(path.with_name(path.name + ".head"))
         self._epoch = self._new_epoch_if_history_was_lost()
 
     @classmethod
@@ -152,8 +151,7 @@ class SqliteStore:
             self._writer.execute("COMMIT")
         now = time.perf_counter()
         self.place.took(now - began)
-        if now - self._aside_at > ASIDE_SECONDS:
-            self._aside_at = now
+        if self._aside.is_due(now):
             self._write_aside()
 
     def _release(self) -> None:
@@ -188,7 +186,7 @@ class SqliteStore:
     def _new_epoch_if_history_was_lost(self) -> str:
         """The epoch; a new one if the database ends before the head that was written aside (an old copy came back)."""
         row = self._writer.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
-        if row is not None and self._sum_of_heads() >= self._head_aside():
+        if row is not None and self._sum_of_heads() >= self._aside.read():
             return str(row[0])
         epoch = secrets.token_hex(8)
         self._writer.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('epoch', ?)", (epoch,))
@@ -197,17 +195,8 @@ class SqliteStore:
     def _sum_of_heads(self) -> int:
         return int(self._one("SELECT coalesce(sum(cursor), 0) FROM ledgers"))
 
-    def _head_aside(self) -> int:
-        try:
-            return int(self._aside.read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
-
     def _write_aside(self) -> None:
-        with suppress(OSError):  # a full disk: the last one stays, which is lower and so still right
-            aside = self._aside.with_suffix(".head~")
-            aside.write_text(str(self._sum_of_heads()))
-            aside.replace(self._aside)
+        self._aside.write(self._sum_of_heads())
 
 
 class SqliteTransaction:

@@ -484,13 +484,13 @@ async def test_a_commit_that_fails_is_unavailable_leaves_nothing_and_can_be_done
 
 
 async def test_everything_is_there_after_opening_again(engine: StoreEngine) -> None:
-    store = engine.open()
+    store = await engine.open()
     await populate(store)
     conversation = await a_stored_conversation(store)
     epoch = store.epoch
     await store.close()
 
-    store = engine.open()
+    store = await engine.open()
 
     assert store.epoch == epoch
     async with store.view() as view:
@@ -501,20 +501,20 @@ async def test_everything_is_there_after_opening_again(engine: StoreEngine) -> N
 
 
 async def test_an_old_copy_that_comes_back_is_another_history(engine: StoreEngine) -> None:
-    store = engine.open()
+    store = await engine.open()
     await populate(store)
     await store.close()
     engine.keep_copy()
-    store = engine.open()
+    store = await engine.open()
     await a_stored_conversation(store)
     before = store.epoch
     await store.close()
 
     engine.bring_copy_back()
-    store = engine.open()
+    store = await engine.open()
     after = store.epoch
     await store.close()
-    again = engine.open()
+    again = await engine.open()
 
     assert after != before
     assert again.epoch == after
@@ -522,7 +522,7 @@ async def test_an_old_copy_that_comes_back_is_another_history(engine: StoreEngin
 
 
 async def test_two_databases_have_two_epochs(new_engine: Callable[[], StoreEngine]) -> None:
-    first, second = new_engine().open(), new_engine().open()
+    first, second = await new_engine().open(), await new_engine().open()
 
     assert first.epoch != second.epoch
     await first.close()

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from chat.store.tables import metadata
 
-engine = create_engine(context.config.get_main_option("sqlalchemy.url") or "")
-with engine.connect() as connection:
+
+def run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
-engine.dispose()
+
+
+async def run_by_asyncpg(url: str) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(run)
+    await engine.dispose()
+
+
+url = context.config.get_main_option("sqlalchemy.url") or ""
+if url.startswith("postgresql"):
+    asyncio.run(run_by_asyncpg(url))
+else:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        run(connection)
+    engine.dispose()

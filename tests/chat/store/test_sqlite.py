@@ -45,21 +45,21 @@ def pragma(store: SqliteStore, name: str) -> object:
 
 
 async def test_a_second_opener_is_refused_until_the_first_has_closed(file: SqliteEngine) -> None:
-    first = file.open()
+    first = await file.open()
     with pytest.raises(Unavailable, match="another process"):
-        file.open()
+        await file.open()
     await first.close()
 
-    second = file.open()
+    second = await file.open()
 
     await second.close()
 
 
 async def test_an_opener_that_is_refused_leaves_the_first_its_lock(file: SqliteEngine) -> None:
-    first = file.open()
+    first = await file.open()
     for _ in range(2):
         with pytest.raises(Unavailable):
-            file.open()
+            await file.open()
 
     await populate(first)
     await first.close()
@@ -73,7 +73,10 @@ def test_a_killed_process_leaves_no_lock_behind(file: SqliteEngine) -> None:
     killed = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=30)
     assert killed.returncode == -signal.SIGKILL
 
-    asyncio.run(file.open().close())
+    async def open_and_close() -> None:
+        await (await file.open()).close()
+
+    asyncio.run(open_and_close())
 
 
 def test_a_database_that_was_not_migrated_is_refused_and_its_lock_let_go(tmp_path: Path) -> None:
@@ -85,7 +88,7 @@ def test_a_database_that_was_not_migrated_is_refused_and_its_lock_let_go(tmp_pat
 
 
 async def test_ok_means_synced_to_the_disk(file: SqliteEngine) -> None:
-    store = file.open()
+    store = await file.open()
 
     assert pragma(store, "journal_mode") == "wal"
     assert pragma(store, "synchronous") == 2  # FULL
@@ -97,28 +100,28 @@ async def test_ok_means_synced_to_the_disk(file: SqliteEngine) -> None:
 
 
 async def test_a_head_aside_that_cannot_be_read_is_as_none(file: SqliteEngine) -> None:
-    store = file.open()
+    store = await file.open()
     epoch = store.epoch
     await store.close()
     aside = file.path.with_name("chat.db.head")
     assert aside.read_text() == "0"
     aside.write_text("half a num")
 
-    store = file.open()
+    store = await file.open()
 
     assert store.epoch == epoch
     await store.close()
 
 
 async def test_a_database_made_anew_beside_an_old_head_is_another_history(file: SqliteEngine) -> None:
-    store = file.open()
+    store = await file.open()
     await populate(store)
     await store_moves(store, a_move(a_conversation(), a_message()))
     epoch = store.epoch
     await store.close()
 
     file.path.unlink()
-    store = SqliteEngine(file.path.parent).open()
+    store = await SqliteEngine(file.path.parent).open()
 
     assert store.epoch != epoch
     await store.close()
@@ -128,7 +131,7 @@ async def test_a_database_made_anew_beside_an_old_head_is_another_history(file: 
 
 
 async def test_a_quick_disk_commits_on_this_thread_and_a_slow_one_on_another(file: SqliteEngine) -> None:
-    store = file.open()
+    store = await file.open()
     await populate(store)
     threads: list[int] = []
 
@@ -149,7 +152,7 @@ async def test_a_quick_disk_commits_on_this_thread_and_a_slow_one_on_another(fil
 
 
 async def test_the_loop_goes_on_while_a_slow_disk_commits(file: SqliteEngine) -> None:
-    store = file.open()
+    store = await file.open()
     await populate(store)
     store.place = SlowDisk()
     gate = threading.Event()
@@ -180,7 +183,7 @@ async def test_the_loop_goes_on_while_a_slow_disk_commits(file: SqliteEngine) ->
 
 
 async def test_a_full_disk_is_unavailable_leaves_nothing_and_is_fine_when_there_is_room(file: SqliteEngine) -> None:
-    store = file.open()
+    store = await file.open()
     await populate(store)
     conversation = a_conversation()
     await store_moves(store, a_move(conversation, a_message()))
@@ -208,7 +211,7 @@ async def test_more_conversations_than_memory_keeps_are_all_there(
     file: SqliteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "CACHED", 10)
-    store = file.open()
+    store = await file.open()
     await populate(store)
     conversations = [a_conversation(id=f"cnv_{number}", cursor=number) for number in range(1, 41)]
     for conversation in conversations:
@@ -233,7 +236,7 @@ def moved(conversation: Conversation, cursor: int) -> tuple[Conversation, Conver
 
 
 async def test_a_conversation_started_after_a_failure_gets_a_row_of_its_own(file: SqliteEngine) -> None:
-    store = file.open()
+    store = await file.open()
     await populate(store)
     failed = a_move(a_conversation(id="cnv_failed"), a_message(1))
     with file.failing_commits(store), pytest.raises(Unavailable):
@@ -250,7 +253,7 @@ async def test_a_conversation_started_after_a_failure_gets_a_row_of_its_own(file
 
 
 async def test_a_store_that_is_closed_is_unavailable(file: SqliteEngine) -> None:
-    store = file.open()
+    store = await file.open()
     await store.close()
 
     with pytest.raises(Unavailable):
@@ -261,7 +264,7 @@ async def test_a_store_that_is_closed_is_unavailable(file: SqliteEngine) -> None
 
 
 async def test_an_ask_that_is_given_up_while_it_waits_for_the_lock_leaves_the_writer_free(file: SqliteEngine) -> None:
-    store = file.open()
+    store = await file.open()
     await populate(store)
     with file.locked():
         waiting = asyncio.create_task(store.begin([MINE]))

@@ -70,7 +70,7 @@ async def test_entries_come_from_the_index_in_their_order(name: str) -> None:
 
 async def test_views_keep_nothing_open_that_would_starve_checkpoints(tmp_path: Path) -> None:
     engine = SqliteEngine(tmp_path)
-    store = engine.open()
+    store = await engine.open()
     await populate(store)
     await store_moves(store, a_move(a_conversation(), a_message()))
     async with store.view() as view:
@@ -86,7 +86,7 @@ async def test_views_keep_nothing_open_that_would_starve_checkpoints(tmp_path: P
 
 
 async def test_a_view_that_is_left_by_an_exception_is_closed_as_well(tmp_path: Path) -> None:
-    store = SqliteEngine(tmp_path).open()
+    store = await SqliteEngine(tmp_path).open()
     with pytest.raises(LookupError):
         async with store.view():
             raise LookupError

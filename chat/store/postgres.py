@@ -1,0 +1,379 @@
+"""The engine for many nodes: PostgreSQL by asyncpg. An account's row in `ledgers` is locked while a batch is decided.
+
+Nothing outside the locked rows is remembered, but the states of an account that nobody else has written since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
+from msgspec import Struct, field
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from chat.errors import Unavailable
+from chat.model import Contact, Conversation
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, postgres_rows, rows
+from chat.store.aside import HeadAside
+from chat.store.postgres_view import PostgresView
+
+T = TypeVar("T")
+
+LANES = 4  # transactions at once
+READERS = 8
+PATIENCE_SECONDS = 2.0  # for a connection or a lock; then the asks waiting are told `unavailable`
+COMMAND_SECONDS = 10.0  # for one statement
+CACHED = 20_000  # states; a conversation's is about 1 KiB
+# A node that is frozen in the middle of a batch must not hold its accounts: 5 s later the database lets them go.
+SERVER_SETTINGS = {
+    "application_name": "shopbell",
+    "statement_timeout": "10000",
+    "lock_timeout": "1900",  # what is left of PATIENCE_SECONDS is for the way there and back
+    "idle_in_transaction_session_timeout": "5000",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+if TYPE_CHECKING:  # generic for the type checker alone
+    Pool = asyncpg.Pool[asyncpg.Record]
+_SUM_OF_HEADS = "SELECT coalesce(sum(cursor), 0)::bigint FROM ledgers"
+
+
+class Known(Struct):
+    """States of one account, true while its ledger stands at this cursor; and keys, which never change."""
+
+    cursor: int = -1
+    states: dict[str, Conversation] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+
+
+class PostgresStore:
+    """See `chat.store.Store` for the promises."""
+
+    def __init__(self, writers: Pool, readers: Pool, cold: AsyncEngine, epoch: str, aside: HeadAside) -> None:
+        self._writers = writers
+        self._readers = readers
+        self._cold = cold
+        self._epoch = epoch
+        self._aside = aside
+        self._known: dict[str, Known] = {}
+
+    @classmethod
+    async def open(cls, url: str, aside: Path) -> PostgresStore:
+        """The store at this URL, migrated already; `aside` is a file of this node's. Raises Unavailable."""
+        plain = url.replace("postgresql+asyncpg:", "postgresql:")
+        with as_unavailable():
+            writers = await _pool(plain, LANES)
+            readers = await _pool(plain, READERS)
+            async with writers.acquire(timeout=PATIENCE_SECONDS) as connection:
+                head_aside = HeadAside(aside)
+                epoch = await _epoch(connection, head_aside.read())
+        cold = create_async_engine(
+            plain.replace("postgresql:", "postgresql+asyncpg:"),
+            pool_size=4,
+            pool_timeout=PATIENCE_SECONDS,
+            pool_pre_ping=True,
+            connect_args={"server_settings": SERVER_SETTINGS, "timeout": PATIENCE_SECONDS},
+        )
+        return cls(writers, readers, cold, epoch, head_aside)
+
+    @property
+    def epoch(self) -> str:
+        return self._epoch
+
+    async def begin(self, accounts: Collection[str]) -> PostgresTransaction:
+        with as_unavailable():
+            writer = await self._writers.acquire(timeout=PATIENCE_SECONDS)
+        try:
+            with as_unavailable():
+                await writer.execute("BEGIN")
+                statement = postgres_rows.LOCK_ONE if len(accounts) == 1 else postgres_rows.LOCK_FREE
+                found = await writer.fetch(statement, list(accounts))
+        except BaseException:
+            await self._give_back(writer)
+            raise
+        heads = {}
+        for account, _, cursor, at in found:
+            heads[account] = Head(cursor, at)
+            known = self._known.setdefault(account, Known())
+            if known.cursor != cursor:
+                known.states.clear()
+                known.cursor = cursor
+        return PostgresTransaction(self, writer, heads, {row[0]: row[1] for row in found})
+
+    @asynccontextmanager
+    async def view(self) -> AsyncIterator[PostgresView]:
+        with as_unavailable():
+            async with (
+                self._readers.acquire(timeout=PATIENCE_SECONDS) as reader,
+                reader.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield PostgresView(reader)
+
+    async def inspect(self, work: Callable[[Connection], T]) -> T:
+        with _as_unavailable_when_cold("read"):
+            async with self._cold.connect() as connection:
+                return await connection.run_sync(work)
+
+    async def administer(self, work: Callable[[Connection], T]) -> T:
+        with _as_unavailable_when_cold("written"):
+            async with self._cold.begin() as connection:
+                return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        with suppress(Unavailable, asyncpg.PostgresError, OSError, TimeoutError):
+            async with self._readers.acquire(timeout=PATIENCE_SECONDS) as reader:
+                self._aside.write(await reader.fetchval(_SUM_OF_HEADS))
+        await self._cold.dispose()
+        for pool in (self._writers, self._readers):
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await pool.close()
+            except TimeoutError:
+                pool.terminate()
+
+    async def _give_back(self, writer: Any) -> None:
+        """A connection in an unknown state is not used again."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await writer.execute("ROLLBACK")
+        except BaseException as error:
+            writer.terminate()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            with suppress(Exception):  # of a connection that is gone: there is nothing to give back
+                await self._writers.release(writer)
+
+    def _forget(self, accounts: Collection[str]) -> None:
+        for account in accounts:
+            self._known.pop(account, None)
+
+
+class PostgresTransaction:
+    """See `chat.store.Transaction` for the promises."""
+
+    def __init__(self, store: PostgresStore, writer: Any, heads: dict[str, Head], keys: dict[str, int]) -> None:
+        self._store = store
+        self._writer = writer
+        self._accounts = keys
+        self._known = {account: store._known[account] for account in heads}
+        self.heads: Mapping[str, Head] = heads
+        self._moves: Sequence[Move] = ()
+        self._new_heads: Mapping[str, Head] = {}
+
+    async def load(self, wanted: Wanted) -> Loaded:
+        writer = self._writer
+        with as_unavailable():
+            conversations = wanted.conversations
+            if wanted.contacts:
+                conversations = conversations | await postgres_rows.of_contacts(writer, wanted.contacts)
+            return Loaded(
+                receipts=await postgres_rows.receipts(writer, wanted.receipts),
+                conversations=await self._conversations(conversations),
+                actors=await postgres_rows.actors(writer, wanted.actors),
+                inboxes=await postgres_rows.inboxes(writer, wanted.inboxes),
+                teams=await postgres_rows.teams(writer, wanted.teams),
+                entries=await postgres_rows.entries(writer, wanted.entries),
+                contacts=await postgres_rows.contacts(writer, wanted.contacts),
+                uploads=await postgres_rows.uploads(writer, wanted.uploads),
+                attributes=await postgres_rows.attributes(writer, wanted.attributes) if wanted.attributes else {},
+            )
+
+    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], contacts: Collection[Contact] = ()) -> None:
+        self._moves, self._new_heads = moves, heads
+        with as_unavailable():
+            await self._write_conversations(moves)
+            await self._write_entries(moves)
+            await self._write_rest(moves)
+            if contacts:
+                await self._write_contacts(contacts)
+            if heads:
+                ledgers = [(head.cursor, head.at, self._accounts[account]) for account, head in heads.items()]
+                await self._writer.execute(postgres_rows.MOVE_LEDGERS, *postgres_rows.turned(ledgers))
+
+    async def commit(self) -> None:
+        try:
+            with as_unavailable():
+                await self._writer.execute("COMMIT")
+        except BaseException:
+            await self.rollback()
+            raise
+        for move in self._moves:
+            self._known[move.account].states[move.after.id] = move.after
+        for account, head in self._new_heads.items():
+            known = self._known[account]
+            known.cursor = head.cursor
+            _trim(known)
+        if self._store._aside.is_due(time.monotonic()):
+            with suppress(Unavailable), as_unavailable():
+                self._store._aside.write(await self._writer.fetchval(_SUM_OF_HEADS))
+        await self._store._writers.release(self._writer)
+
+    async def rollback(self) -> None:
+        if self._moves:
+            self._store._forget(self._known)
+        await self._store._give_back(self._writer)
+
+    async def _conversations(self, wanted: set[Scoped]) -> dict[Scoped, Conversation]:
+        found: dict[Scoped, Conversation] = {}
+        missing: set[Scoped] = set()
+        for account, id_ in wanted:
+            known = self._known.get(account)
+            state = known.states.get(id_) if known else None
+            if state is None:
+                missing.add((account, id_))
+            else:
+                found[account, id_] = state
+        for (account, id_), (key, state) in (await postgres_rows.conversations(self._writer, missing)).items():
+            found[account, id_] = state
+            if account in self._known:
+                self._known[account].states[id_] = state
+                self._known[account].keys[id_] = key
+        return found
+
+    # --- statements: their number doesn't depend on the number of asks ---------------------------------------
+
+    async def _write_conversations(self, moves: Sequence[Move]) -> None:
+        new, moved, shifted = [], [], []
+        for move in moves:
+            after = move.after
+            if move.before is None:
+                new.append((self._accounts[move.account], after.id, after.contact, *rows.columns(move)))
+            elif rows.is_shifted(move.before, after):
+                shifted.append((after.contact, *rows.columns(move), await self._key(move.account, after.id)))
+            else:
+                key = await self._key(move.account, after.id)
+                moved.append((after.waiting_since, after.seq, after.cursor, move.document, key))
+        if new:
+            made = await self._writer.fetch(postgres_rows.INSERT_CONVERSATIONS, *postgres_rows.turned(new))
+            keys = {row[0]: row[1] for row in made}
+            for move in moves:
+                if move.before is None:
+                    self._known[move.account].keys[move.after.id] = keys[move.after.id]
+        if moved:
+            await self._writer.execute(postgres_rows.MOVE_CONVERSATIONS, *postgres_rows.turned(moved))
+        if shifted:
+            await self._writer.execute(postgres_rows.SHIFT_CONVERSATIONS, *postgres_rows.turned(shifted))
+
+    async def _write_entries(self, moves: Sequence[Move]) -> None:
+        plain: list[tuple[Any, ...]] = []
+        later: list[tuple[int, Written, tuple[Any, ...]]] = []
+        attached: list[tuple[str, str, str]] = []
+        for move in moves:
+            if move.erases:  # before its own entries are there
+                await self._writer.execute(postgres_rows.ERASE, await self._key(move.account, move.after.id))
+            if not move.entries:
+                continue
+            account, key = self._accounts[move.account], await self._key(move.account, move.after.id)
+            for item in move.entries:
+                row = rows.entry_row(account, key, item)
+                if item.entry.seq != item.entry.born:
+                    later.append((account, item, row))
+                    continue
+                plain.append(row)
+                attached += [(move.after.id, item.entry.id, file.id) for file in item.entry.attachments]
+        if plain:
+            await self._writer.copy_records_to_table("entries", records=plain, columns=postgres_rows.ENTRY_COLUMNS)
+        if attached:
+            await self._writer.executemany(postgres_rows.ATTACH, attached)
+        if later:
+            versions = [(*row, item.ask) for _, item, row in later]
+            columns = (*postgres_rows.ENTRY_COLUMNS, "ask")
+            await self._writer.copy_records_to_table("entries", records=versions, columns=columns)
+            older = [(item.entry.id, account, item.entry.seq) for account, item, _ in later]
+            await self._writer.execute(postgres_rows.SUPERSEDE, *postgres_rows.turned(older))
+
+    async def _write_rest(self, moves: Sequence[Move]) -> None:
+        """Timers and followers: few moves have any."""
+        for move in moves:
+            before, after = set(move.before.followers if move.before else ()), set(move.after.followers)
+            if before != after:
+                key = await self._key(move.account, move.after.id)
+                await self._writer.executemany(postgres_rows.FOLLOW, [(actor, key) for actor in after - before])
+                await self._writer.executemany(postgres_rows.UNFOLLOW, [(actor, key) for actor in before - after])
+            if move.timers:
+                account = self._accounts[move.account]
+                timers = [(account, timer.id, timer.at, timer.kind, timer.conversation) for timer in move.timers]
+                await self._writer.executemany(postgres_rows.INSERT_TIMER, timers)
+
+    async def _write_contacts(self, contacts: Collection[Contact]) -> None:
+        await self._writer.executemany(postgres_rows.WRITE_CONTACT, [rows.contact_row(contact) for contact in contacts])
+        for contact in contacts:
+            if contact.merged_into is not None:
+                for statement in postgres_rows.MERGE_CONTACT:
+                    await self._writer.execute(statement, contact.merged_into, contact.id)
+
+    async def _key(self, account: str, conversation: str) -> int:
+        keys = self._known[account].keys
+        if conversation not in keys:
+            keys[conversation] = await self._writer.fetchval(
+                "SELECT key FROM conversations WHERE id = $1", conversation
+            )
+        return keys[conversation]
+
+
+async def _pool(url: str, size: int) -> Pool:
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=PATIENCE_SECONDS,
+        command_timeout=COMMAND_SECONDS,
+        max_inactive_connection_lifetime=300,
+        server_settings=SERVER_SETTINGS,
+    )
+
+
+async def _epoch(connection: Any, aside: int) -> str:
+    """Of this history of the database: a new one if it ends before the heads that were written aside."""
+    keep = await connection.fetchval(_SUM_OF_HEADS) >= aside
+    conflict = "DO NOTHING" if keep else "(name) DO UPDATE SET value = excluded.value"
+    await connection.execute(
+        f"INSERT INTO meta (name, value) VALUES ('epoch', $1) ON CONFLICT {conflict}", secrets.token_hex(8)
+    )
+    return str(await connection.fetchval("SELECT value FROM meta WHERE name = 'epoch'"))
+
+
+def _trim(known: Known) -> None:
+    """Drop the oldest tenth of a cache that is full. Keys live as long as states, so that both stay bounded."""
+    for cache in (known.states, known.keys):
+        if len(cache) > CACHED:
+            for id_ in list(cache)[: CACHED // 10]:
+                del cache[id_]
+
+
+_OF_THE_DATA = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+
+
+@contextmanager
+def as_unavailable() -> Any:
+    """Turn what says that the engine is away into Unavailable; what the data is to blame for goes through."""
+    try:
+        yield
+    except _OF_THE_DATA:
+        raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise Unavailable(f"the database can't be used: {type(error).__name__} {error}") from error
+
+
+@contextmanager
+def _as_unavailable_when_cold(what: str) -> Any:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DBAPIError, OSError, TimeoutError) as error:
+        raise Unavailable(f"the database can't be {what}: {error}") from error
+
+
+_: type[Store] = PostgresStore

@@ -1,0 +1,174 @@
+"""What the PostgreSQL engine says to the database in a batch: its statements, and rows to values and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from chat.model import Actor, AttributeType, Contact, Conversation, Entry, Inbox, Receipt, Team, Upload
+from chat.store import Scoped
+from chat.store.rows import ENTRY, decode_state, entry_of
+
+if TYPE_CHECKING:  # generic for the type checker alone
+    import asyncpg
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+# Whoever locks several accounts waits for none of them, so nobody waits while holding a lock.
+_HEADS = """
+    SELECT a.id, a.key, l.cursor, l.at FROM ledgers l JOIN accounts a ON a.key = l.account
+    WHERE a.id = ANY($1) ORDER BY l.account FOR NO KEY UPDATE OF l"""
+LOCK_ONE, LOCK_FREE = _HEADS, f"{_HEADS} SKIP LOCKED"
+_RECEIPTS = """
+    SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
+    JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
+    WHERE e.id = ANY($1) AND e.seq = e.born
+    UNION ALL SELECT a.id, e.ask, e.author, e.digest, c.id, e.seq, e.at FROM entries e
+    JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
+    WHERE e.ask = ANY($1)"""
+_ENTRIES = f"""
+    SELECT a.id, c.id, {ENTRY} FROM entries e
+    JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
+    WHERE NOT e.superseded AND e.seq {{}} e.born AND e.id = ANY($1)"""
+_CONVERSATIONS = """
+    SELECT a.id, c.id, c.key, c.state FROM conversations c JOIN accounts a ON a.key = c.account WHERE c.id = ANY($1)"""
+_OF_CONTACTS = """
+    SELECT a.id, c.contact, c.id FROM conversations c JOIN accounts a ON a.key = c.account WHERE c.contact = ANY($1)"""
+_CONTACTS = """
+    SELECT a.id, c.id, c.name, c.email, c.attributes, c.blocked_until, c.merged_into, c.erased
+    FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id = ANY($1)"""
+_UPLOADS = """
+    SELECT a.id, u.id, u.owner, u.name, u.type, u.size, u.width, u.height, u.conversation, u.entry
+    FROM uploads u JOIN accounts a ON a.key = u.account WHERE u.finished AND u.id = ANY($1)"""
+_ATTRIBUTES = """
+    SELECT a.id, t.of, t.name, t.type, t.choices FROM attribute_types t
+    JOIN accounts a ON a.key = t.account WHERE a.id = ANY($1) ORDER BY t.name"""
+_ACTORS = """
+    SELECT a.id, 'agent', g.id, g.name, g.role, g.picture, g.active AND a.suspended_at IS NULL, 0::bigint
+    FROM agents g JOIN accounts a ON a.key = g.account WHERE g.id = ANY($1)
+    UNION ALL SELECT a.id, 'bot', b.id, b.name, NULL, b.picture, b.active AND a.suspended_at IS NULL, 0
+    FROM bots b JOIN accounts a ON a.key = b.account WHERE b.id = ANY($1)
+    UNION ALL SELECT a.id, 'contact', c.id, c.name, NULL, NULL,
+    c.merged_into IS NULL AND NOT c.erased AND a.suspended_at IS NULL, c.blocked_until
+    FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id = ANY($1)"""
+_INBOXES = "SELECT a.id, i.id, i.name FROM inboxes i JOIN accounts a ON a.key = i.account WHERE i.id = ANY($1)"
+_TEAMS = "SELECT a.id, t.id, t.name FROM teams t JOIN accounts a ON a.key = t.account WHERE t.id = ANY($1)"
+
+# Columns come as arrays: one statement, whatever the number of rows.
+INSERT_CONVERSATIONS = """
+    INSERT INTO conversations (account, id, contact, status, assignee, team, waiting_since, seq, cursor, state)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+        $8::bigint[], $9::bigint[], $10::bytea[]) RETURNING id, key"""
+MOVE_CONVERSATIONS = """
+    UPDATE conversations c SET waiting_since = m.waiting_since, seq = m.seq, cursor = m.cursor, state = m.state
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bigint[])
+    AS m(waiting_since, seq, cursor, state, key) WHERE c.key = m.key"""
+SHIFT_CONVERSATIONS = """
+    UPDATE conversations c SET contact = m.contact, status = m.status, assignee = m.assignee, team = m.team,
+    waiting_since = m.waiting_since, seq = m.seq, cursor = m.cursor, state = m.state
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[],
+        $9::bigint[]) AS m(contact, status, assignee, team, waiting_since, seq, cursor, state, key)
+    WHERE c.key = m.key"""
+MOVE_LEDGERS = """
+    UPDATE ledgers l SET cursor = m.cursor, at = m.at
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS m(cursor, at, account) WHERE l.account = m.account"""
+ENTRY_COLUMNS = (
+    "account", "conversation", "id", "seq", "born", "cursor", "kind", "audience", "author", "at", "text", "activity",
+    "data", "digest",
+)  # fmt: skip
+SUPERSEDE = """
+    UPDATE entries e SET superseded = true FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS v(id, account, seq)
+    WHERE e.id = v.id AND e.account = v.account AND e.seq < v.seq"""
+ERASE = "UPDATE entries SET text = '', data = NULL WHERE conversation = $1"
+INSERT_TIMER = """
+    INSERT INTO timers (account, id, at, kind, conversation) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"""
+FOLLOW = "INSERT INTO followers (actor, conversation) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+UNFOLLOW = "DELETE FROM followers WHERE actor = $1 AND conversation = $2"
+ATTACH = "UPDATE uploads SET conversation = $1, entry = $2 WHERE id = $3"
+WRITE_CONTACT = """
+    UPDATE contacts SET name = $1, email = $2, attributes = $3, blocked_until = $4, merged_into = $5, erased = $6
+    WHERE id = $7"""
+# What belonged to a contact that lives on in another belongs to that one.
+MERGE_CONTACT = (
+    "UPDATE sessions SET actor = $1 WHERE actor = $2",
+    "UPDATE identities SET contact = $1 WHERE contact = $2",
+    "UPDATE uploads SET owner = $1 WHERE owner = $2",
+    """UPDATE entries SET author = $1 WHERE author = $2 AND conversation IN (
+        SELECT c.key FROM conversations c WHERE c.contact = $1)""",
+)
+
+
+def turned(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Rows as columns."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def receipts(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, Receipt]:
+    found = await _found(writer, _RECEIPTS, wanted)
+    return {scoped: Receipt(*rest) for scoped, rest in found}
+
+
+async def conversations(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, tuple[int, Conversation]]:
+    """Each with its surrogate key."""
+    return {scoped: (key, decode_state(state)) for scoped, (key, state) in await _found(writer, _CONVERSATIONS, wanted)}
+
+
+async def of_contacts(writer: Connection, wanted: set[Scoped]) -> set[Scoped]:
+    """All conversations of these contacts."""
+    return {(scoped[0], id_) for scoped, (id_,) in await _found(writer, _OF_CONTACTS, wanted)}
+
+
+async def actors(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, Actor]:
+    rows = await writer.fetch(_ACTORS, _ids(wanted)) if wanted else []
+    found = [Actor(*row) for row in rows]
+    return {(actor.account, actor.id): actor for actor in found if (actor.account, actor.id) in wanted}
+
+
+async def inboxes(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, Inbox]:
+    return {scoped: Inbox(*scoped, *rest) for scoped, rest in await _found(writer, _INBOXES, wanted)}
+
+
+async def teams(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, Team]:
+    return {scoped: Team(*scoped, *rest) for scoped, rest in await _found(writer, _TEAMS, wanted)}
+
+
+async def entries(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, tuple[str, Entry]]:
+    """Each in its newest version, with its conversation."""
+    rows = [
+        tuple(row)
+        for comparison in ("=", "<>")  # each has an index of its own
+        for row in (await writer.fetch(_ENTRIES.format(comparison), _ids(wanted)) if wanted else [])
+    ]
+    return {(row[0], row[2]): (row[1], entry_of(row[2:])) for row in rows if (row[0], row[2]) in wanted}
+
+
+async def contacts(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, Contact]:
+    return {
+        scoped: Contact(*scoped, name, email, orjson.loads(attributes), *rest)
+        for scoped, (name, email, attributes, *rest) in await _found(writer, _CONTACTS, wanted)
+    }
+
+
+async def uploads(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, Upload]:
+    return {scoped: Upload(*scoped, *rest) for scoped, rest in await _found(writer, _UPLOADS, wanted)}
+
+
+async def attributes(writer: Connection, accounts: set[str]) -> dict[str, tuple[AttributeType, ...]]:
+    found: dict[str, tuple[AttributeType, ...]] = {}
+    for account, of, name, type_, choices in await writer.fetch(_ATTRIBUTES, list(accounts)):
+        declared = AttributeType(of, name, type_, tuple(orjson.loads(choices)))
+        found[account] = (*found.get(account, ()), declared)
+    return found
+
+
+async def _found(writer: Connection, statement: str, wanted: set[Scoped]) -> list[tuple[Scoped, Sequence[Any]]]:
+    """Rows by their account and id, of those that are wanted."""
+    rows = [tuple(row) for row in await writer.fetch(statement, _ids(wanted))] if wanted else []
+    return [((row[0], row[1]), row[2:]) for row in rows if (row[0], row[1]) in wanted]
+
+
+def _ids(wanted: Iterable[Scoped]) -> list[str]:
+    return [id_ for _, id_ in wanted]

@@ -1,0 +1,105 @@
+"""Reading from PostgreSQL at one moment: every method of a view sees the snapshot that its first statement took."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from chat.model import Conversation, Entry
+from chat.store import View
+from chat.store.rows import ENTRY, decode_state, entry_of
+
+if TYPE_CHECKING:
+    from chat.store.postgres_rows import Connection
+
+_STATES = "SELECT c.state FROM conversations c WHERE c.account = (SELECT a.key FROM accounts a WHERE a.id = $1)"
+_OPEN = " AND c.status IN ('queued', 'open', 'snoozed')"
+_OF_CONTACT = f"{_STATES} AND c.contact = $2 ORDER BY c.cursor DESC LIMIT $3"
+_ASSIGNED = f"{_STATES}{_OPEN} AND c.assignee = $2 ORDER BY c.cursor DESC LIMIT $3"
+_FOLLOWED = f"""{_STATES}{_OPEN} AND c.key IN (SELECT f.conversation FROM followers f WHERE f.actor = $2)
+    ORDER BY c.cursor DESC LIMIT $3"""
+_MOVED = f"{_STATES} AND c.cursor > $2 ORDER BY c.cursor LIMIT $3"
+_WAITING = f"{_STATES}{_OPEN} ORDER BY c.waiting_since NULLS LAST, c.cursor DESC LIMIT $2"
+_RESOLVED = f"{_STATES} AND c.status = 'resolved' ORDER BY c.cursor DESC LIMIT $2"
+_CURSORS = "SELECT a.id, l.cursor FROM accounts a JOIN ledgers l ON l.account = a.key WHERE a.id = ANY($1)"
+_ALL_ENTRIES = f"""
+    SELECT {ENTRY}, e.superseded FROM entries e
+    WHERE e.conversation = (
+        SELECT c.key FROM conversations c JOIN accounts a ON a.key = c.account WHERE a.id = $1 AND c.id = $2)"""
+_ENTRIES = f"{_ALL_ENTRIES} AND NOT e.superseded"
+_FOR_EVERYONE = " AND e.audience = 'everyone'"
+_VERSIONS = f"""
+    SELECT {ENTRY} FROM entries e WHERE e.account = (SELECT a.key FROM accounts a WHERE a.id = $1)
+    AND e.seq {{}} e.born AND e.id = ANY($2)"""
+
+
+class PostgresView:
+    """See `chat.store.View` for the promises."""
+
+    def __init__(self, reader: Connection) -> None:
+        self._reader = reader
+
+    async def head(self, account: str) -> int:
+        return (await self.cursors([account])).get(account, 0)
+
+    async def cursors(self, accounts: Collection[str]) -> dict[str, int]:
+        return {row[0]: row[1] for row in await self._reader.fetch(_CURSORS, list(accounts))}
+
+    async def conversation(self, account: str, conversation: str) -> Conversation | None:
+        states = await self._states(_STATES + " AND c.id = $2", account, conversation)
+        return states[0] if states else None
+
+    async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
+        return await self._states(_OF_CONTACT, account, contact, limit)
+
+    async def assigned(self, account: str, actor: str, limit: int) -> list[Conversation]:
+        return await self._states(_ASSIGNED, account, actor, limit)
+
+    async def followed(self, account: str, actor: str, limit: int) -> list[Conversation]:
+        return await self._states(_FOLLOWED, account, actor, limit)
+
+    async def moved(self, account: str, since: int, limit: int) -> list[Conversation]:
+        return await self._states(_MOVED, account, since, limit)
+
+    async def listed(self, account: str, *, resolved: bool, limit: int) -> list[Conversation]:
+        return await self._states(_RESOLVED if resolved else _WAITING, account, limit)
+
+    async def latest(self, account: str, conversation: str, limit: int, *, staff: bool) -> list[Entry]:
+        return await self.before(account, conversation, 2**62, limit, staff=staff)
+
+    async def before(self, account: str, conversation: str, born: int, limit: int, *, staff: bool) -> list[Entry]:
+        """By what was born there; of what has later versions, the newest."""
+        audience = "" if staff else _FOR_EVERYONE
+        statement = f"{_ALL_ENTRIES}{audience} AND e.seq = e.born AND e.seq < $3 ORDER BY e.seq DESC LIMIT $4"
+        rows = await self._reader.fetch(statement, account, conversation, born, limit)
+        old = [row[0] for row in rows if row[-1]]
+        if not old:
+            return _sorted(rows)
+        newest = {row[0]: row for row in await self._versions("<>", account, old, " AND NOT e.superseded")}
+        return _sorted([(*newest[row[0]], False) if row[-1] else row for row in rows])
+
+    async def versions(self, account: str, entry: str) -> list[Entry]:
+        rows = [row for comparison in ("=", "<>") for row in await self._versions(comparison, account, [entry])]
+        return sorted((entry_of(row) for row in rows), key=lambda version: -version.seq)
+
+    async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]:
+        audience = "" if staff else _FOR_EVERYONE
+        statement = f"{_ENTRIES}{audience} AND e.seq > $3 ORDER BY e.seq LIMIT $4"
+        return _sorted(await self._reader.fetch(statement, account, conversation, seq, limit))
+
+    async def after_cursor(self, account: str, conversation: str, cursor: int, limit: int) -> list[Entry]:
+        statement = f"{_ENTRIES} AND e.cursor > $3 ORDER BY e.seq LIMIT $4"
+        return _sorted(await self._reader.fetch(statement, account, conversation, cursor, limit))
+
+    async def _versions(self, comparison: str, account: str, ids: list[str], more: str = "") -> list[Any]:
+        return await self._reader.fetch(_VERSIONS.format(comparison) + more, account, ids)
+
+    async def _states(self, statement: str, *values: Any) -> list[Conversation]:
+        return [decode_state(row[0]) for row in await self._reader.fetch(statement, *values)]
+
+
+def _sorted(rows: list[Any]) -> list[Entry]:
+    return sorted((entry_of(tuple(row)[:-1]) for row in rows), key=lambda entry: (entry.born, entry.id))
+
+
+_: type[View] = PostgresView
