@@ -1,4 +1,4 @@
-"""What waits for the next batch: bounded, accounts in turn, each in the order of arrival."""
+"""What waits for the next batches: bounded, accounts in turn, each in its order and in one batch at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class BatchLimits(Struct, frozen=True):
 
 
 class Gather:
-    """Tickets come in by `add`, batches go out by `next`."""
+    """Tickets come in by `add`, batches go out by `next` and are `done` when they are settled.
+
+    Until then no other batch has asks of the same accounts: that keeps their order.
+    """
 
     def __init__(self, limits: BatchLimits) -> None:
         self._queues: OrderedDict[str, deque[Ticket]] = OrderedDict()
@@ -32,6 +35,8 @@ class Gather:
         self._asks = 0
         self._bytes = 0
         self._seconds_per_ask = 0.0
+        self._held: set[str] = set()
+        self._alone: set[str] = set()
         self._filled = asyncio.Event()
         self._closed = False
 
@@ -57,16 +62,47 @@ class Gather:
         self._filled.set()
 
     async def next(self) -> list[Ticket]:
-        """The next batch, as soon as there is anything; empty when closed and drained."""
-        await self._filled.wait()
+        """The next batch, as soon as there is anything that nobody holds; empty when closed and drained."""
+        while True:
+            await self._filled.wait()
+            batch = self._take()
+            if batch or (self._closed and not self._queues):
+                return batch
+            self._filled.clear()  # what waits is held: `done` says when it isn't any more
+
+    def done(self, batch: list[Ticket]) -> None:
+        """The batch is settled: the next ones may have more of its accounts."""
+        self._held.difference_update([ticket.account for ticket in batch])
+        if self._queues or self._closed:
+            self._filled.set()
+
+    def put_back(self, tickets: list[Ticket]) -> None:
+        """Before all others of their accounts, each of which then gets a batch of its own."""
+        for ticket in reversed(tickets):
+            self._queues.setdefault(ticket.account, deque()).appendleft(ticket)
+            self._asks += 1
+            self._bytes += ticket.size
+        self._alone.update(ticket.account for ticket in tickets)
+
+    def _take(self) -> list[Ticket]:
         batch: list[Ticket] = []
         room = self._room()
-        while self._queues and len(batch) < room:
-            account, queue = self._queues.popitem(last=False)
-            share = max(1, (room - len(batch)) // (len(self._queues) + 1))
+        waiting = deque(account for account in self._queues if account not in self._held)
+        while waiting and len(batch) < room:
+            account = waiting.popleft()
+            is_alone = account in self._alone
+            if is_alone and batch:
+                continue
+            queue = self._queues.pop(account)
+            share = room if is_alone else max(1, (room - len(batch)) // (len(waiting) + 1))
             batch.extend(queue.popleft() for _ in range(min(share, len(queue))))
             if queue:
                 self._queues[account] = queue
+                waiting.append(account)
+            if is_alone:
+                self._alone.discard(account)
+                break
+        self._held.update(ticket.account for ticket in batch)
         self._asks -= len(batch)
         self._bytes -= sum(ticket.size for ticket in batch)
         if not self._queues and not self._closed:

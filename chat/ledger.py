@@ -28,13 +28,17 @@ Settle = Callable[[list[Answer], list[Commit]], None]
 class Ledger:
     """Give it tickets by `submit`; run `run` as a task; `settle` is called once per batch, after the commit."""
 
-    def __init__(self, store: Store, clock: Clock, settle: Settle, limits: BatchLimits | None = None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, settle: Settle, limits: BatchLimits | None = None, *, lanes: int = 1
+    ) -> None:
+        """`lanes` are the transactions at once, where the store can have several."""
         self._store = store
         self._clock = clock
         self._settle = settle
         self._gather = Gather(limits or BatchLimits())
         self._tails: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._is_performing = False
+        self._lanes = lanes
+        self._performing = 0
 
     def submit(self, ticket: Ticket) -> None:
         """Join the next batch. Raises Busy when too much is waiting already."""
@@ -42,13 +46,16 @@ class Ledger:
 
     async def run(self) -> None:
         """Carry out batches until `stop`; what was submitted before that is still carried out."""
-        while True:
-            batch = await self._gather.next()
-            if not batch:
-                return
-            self._is_performing = True
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._lanes):
+                group.create_task(self._run_lane())
+
+    async def _run_lane(self) -> None:
+        while batch := await self._gather.next():
+            self._performing += 1
             await self._perform(batch)
-            self._is_performing = False
+            self._performing -= 1
+            self._gather.done(batch)
             await asyncio.sleep(0)  # let the sockets be read: that is the next batch
 
     def stop(self) -> None:
@@ -58,7 +65,7 @@ class Ledger:
     @property
     def is_busy(self) -> bool:
         """Whether some tickets aren't settled yet."""
-        return self._is_performing or not self._gather.is_empty
+        return self._performing > 0 or not self._gather.is_empty
 
     async def _perform(self, tickets: list[Ticket]) -> None:
         try:
@@ -80,6 +87,9 @@ class Ledger:
     async def _transact(self, tickets: list[Ticket]) -> tuple[list[Answer], list[Commit]]:
         transaction = await self._store.begin({ticket.account for ticket in tickets})
         began = self._clock.ticks()
+        if transaction.skipped:
+            self._gather.put_back([ticket for ticket in tickets if ticket.account in transaction.skipped])
+            tickets = [ticket for ticket in tickets if ticket.account not in transaction.skipped]
         try:
             batch = Batch(
                 transaction.heads, await transaction.load(self._wanted(tickets)), self._clock.now(), self._tails

@@ -24,9 +24,9 @@ Result = Done | Refused
 class Office:
     """The peers of its tickets are futures, each resolved by the ticket's answer."""
 
-    def __init__(self, store: Store, clock: Clock, limits: BatchLimits | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, limits: BatchLimits | None = None, *, lanes: int = 1) -> None:
         self.store = store
-        self.ledger = Ledger(store, clock, self._settle, limits)
+        self.ledger = Ledger(store, clock, self._settle, limits, lanes=lanes)
         self.batches: list[list[Answer]] = []
         self.commits: list[Commit] = []
         self._numbers = iter(range(0x1000, 0xFFFFFF))
@@ -76,9 +76,11 @@ class Office:
 
 
 @asynccontextmanager
-async def open_office(store: Store, clock: Clock, limits: BatchLimits | None = None) -> AsyncIterator[Office]:
+async def open_office(
+    store: Store, clock: Clock, limits: BatchLimits | None = None, *, lanes: int = 1
+) -> AsyncIterator[Office]:
     """An office whose ledger runs until the block ends."""
-    office = Office(store, clock, limits)
+    office = Office(store, clock, limits, lanes=lanes)
     working = asyncio.create_task(office.ledger.run())
     try:
         yield office

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -57,11 +58,17 @@ class PostgresServer:
     def kill(self) -> None:
         """As if the machine took it away: no goodbye to anybody."""
         pid = int((self._folder / "data/postmaster.pid").read_text().split()[0])
-        for process in (*_children(pid), pid):
-            os.kill(process, signal.SIGKILL)
+        children = _children(pid)
+        for process in (pid, *children):  # the postmaster first: it would have the others replaced
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + START_SECONDS
-        while Path(f"/proc/{pid}").exists() and _state(pid) != "Z" and time.monotonic() < deadline:
+        while any(_state(process) != "Z" for process in (pid, *children)):  # it doesn't start while one of them lives
+            assert time.monotonic() < deadline
             time.sleep(0.01)
+        # Where nobody buries a dead process, its number would look like a server that runs.
+        for lock in (self._folder / "data/postmaster.pid", *self._folder.glob(".s.PGSQL.*")):
+            lock.unlink()
 
     def stop(self) -> None:
         self._run("pg_ctl", "--pgdata", str(self._folder / "data"), "--mode=immediate", "stop", check=False)

@@ -104,6 +104,11 @@ class Transaction(Protocol):
     @property
     def heads(self) -> Mapping[str, Head]: ...
 
+    @property
+    def skipped(self) -> Collection[str]:
+        """Accounts that somebody else is writing: of several that were wanted none is waited for."""
+        ...
+
     async def load(self, wanted: Wanted) -> Loaded: ...
 
     async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], contacts: Collection[Contact] = ()) -> None:
@@ -172,7 +177,8 @@ class Store(Protocol):
         ...
 
     async def begin(self, accounts: Collection[str]) -> Transaction:
-        """Lock the accounts. Raises Unavailable when that takes more than 2 s. Unknown accounts have no head."""
+        """Lock the accounts; a single one is waited for. Raises Unavailable when that takes more than 2 s. Unknown
+        accounts have no head."""
         ...
 
     def view(self) -> AbstractAsyncContextManager[View]: ...

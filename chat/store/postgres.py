@@ -98,6 +98,8 @@ class PostgresStore:
                 await writer.execute("BEGIN")
                 statement = postgres_rows.LOCK_ONE if len(accounts) == 1 else postgres_rows.LOCK_FREE
                 found = await writer.fetch(statement, list(accounts))
+                missing = [account for account in accounts if account not in {row[0] for row in found}]
+                skipped = await writer.fetch(postgres_rows.KNOWN, missing) if missing and len(accounts) > 1 else []
         except BaseException:
             await self._give_back(writer)
             raise
@@ -108,7 +110,8 @@ class PostgresStore:
             if known.cursor != cursor:
                 known.states.clear()
                 known.cursor = cursor
-        return PostgresTransaction(self, writer, heads, {row[0]: row[1] for row in found})
+        keys = {row[0]: row[1] for row in found}
+        return PostgresTransaction(self, writer, heads, keys, frozenset(row[0] for row in skipped))
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[PostgresView]:
@@ -147,7 +150,8 @@ class PostgresStore:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await writer.execute("ROLLBACK")
         except BaseException as error:
-            writer.terminate()
+            with suppress(asyncpg.InterfaceError):  # it is gone already
+                writer.terminate()
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -162,12 +166,20 @@ class PostgresStore:
 class PostgresTransaction:
     """See `chat.store.Transaction` for the promises."""
 
-    def __init__(self, store: PostgresStore, writer: Any, heads: dict[str, Head], keys: dict[str, int]) -> None:
+    def __init__(
+        self,
+        store: PostgresStore,
+        writer: Any,
+        heads: dict[str, Head],
+        keys: dict[str, int],
+        skipped: frozenset[str],
+    ) -> None:
         self._store = store
         self._writer = writer
         self._accounts = keys
         self._known = {account: store._known[account] for account in heads}
         self.heads: Mapping[str, Head] = heads
+        self.skipped: Collection[str] = skipped
         self._moves: Sequence[Move] = ()
         self._new_heads: Mapping[str, Head] = {}
 
@@ -352,6 +364,8 @@ def _trim(known: Known) -> None:
                 del cache[id_]
 
 
+# The internal error is what asyncpg raises on a connection that the server closed while it stood idle.
+_OF_THE_ENGINE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 _OF_THE_DATA = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 
 
@@ -362,7 +376,7 @@ def as_unavailable() -> Any:
         yield
     except _OF_THE_DATA:
         raise
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except _OF_THE_ENGINE as error:
         raise Unavailable(f"the database can't be used: {type(error).__name__} {error}") from error
 
 

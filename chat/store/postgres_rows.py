@@ -22,6 +22,7 @@ _HEADS = """
     SELECT a.id, a.key, l.cursor, l.at FROM ledgers l JOIN accounts a ON a.key = l.account
     WHERE a.id = ANY($1) ORDER BY l.account FOR NO KEY UPDATE OF l"""
 LOCK_ONE, LOCK_FREE = _HEADS, f"{_HEADS} SKIP LOCKED"
+KNOWN = "SELECT id FROM accounts WHERE id = ANY($1)"
 _RECEIPTS = """
     SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation

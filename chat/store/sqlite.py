@@ -202,6 +202,8 @@ class SqliteStore:
 class SqliteTransaction:
     """See `chat.store.Transaction` for the promises."""
 
+    skipped: Collection[str] = ()
+
     def __init__(self, store: SqliteStore, heads: dict[str, Head]) -> None:
         self._store = store
         self._writer = store._writer

@@ -1,0 +1,205 @@
+"""What PostgreSQL adds to a store's promises: several nodes write, and the server may go away at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from msgspec.structs import replace
+
+from chat.clock import SystemClock
+from chat.errors import Unavailable
+from chat.gather import BatchLimits
+from chat.model import Conversation
+from chat.rules.messages import Send, Start
+from chat.store import Head, Wanted
+from chat.store import postgres as module
+from chat.store.migrate import migrate
+from chat.store.postgres import PostgresStore
+from chat.ticket import Done
+from tests.builders import (
+    DANA,
+    DOOR,
+    MINE,
+    MOMENT,
+    NOA,
+    OTHER,
+    a_conversation,
+    a_message,
+    a_move,
+    an_id,
+    populate,
+    store_moves,
+)
+from tests.engines import PostgresEngine
+from tests.office import Office, open_office
+from tests.servers import PostgresServer, a_free_port
+
+WANTED = Wanted(conversations={(MINE, "cnv_parcel")})
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> PostgresEngine:
+    return PostgresEngine(tmp_path)
+
+
+@asynccontextmanager
+async def stores(engine: PostgresEngine, count: int) -> AsyncIterator[list[PostgresStore]]:
+    """As many nodes' stores of one database, with the people in it."""
+    opened = [await engine.open() for _ in range(count)]
+    await populate(opened[0])
+    yield opened
+    for store in opened:
+        await store.close()
+
+
+async def state_of(store: PostgresStore) -> Conversation:
+    transaction = await store.begin([MINE])
+    loaded = await transaction.load(WANTED)
+    await transaction.rollback()
+    return loaded.conversations[MINE, "cnv_parcel"]
+
+
+async def test_what_another_node_wrote_is_loaded_and_not_what_was_remembered(engine: PostgresEngine) -> None:
+    async with stores(engine, 2) as (first, second):
+        conversation = a_conversation()
+        await store_moves(first, a_move(conversation, a_message()))
+        assert await state_of(first) == await state_of(second) == conversation  # both remember it now
+
+        moved = replace(conversation, seq=2, cursor=2, preview="by the second")
+        await store_moves(second, a_move(moved, before=conversation))
+
+        assert await state_of(first) == moved
+
+
+async def test_of_several_accounts_none_is_waited_for(engine: PostgresEngine) -> None:
+    async with stores(engine, 2) as (first, second):
+        held = await first.begin([MINE])
+
+        transaction = await second.begin([MINE, OTHER, "acc_nowhere"])
+
+        assert (set(transaction.heads), set(transaction.skipped)) == ({OTHER}, {MINE})
+        await transaction.rollback()
+        await held.rollback()
+
+
+async def test_sixteen_writers_of_one_account_leave_no_hole(engine: PostgresEngine) -> None:
+    """Four nodes of four lanes; each message is committed once, and cursors and seqs have no gap."""
+    async with stores(engine, 4) as opened, AsyncExitStack() as stack:
+        offices = [await stack.enter_async_context(an_office(store)) for store in opened]
+        starts = [Start(id=an_id(0xA000 + n), inbox=DOOR, text="Hello?") for n in range(4)]
+        conversations = [
+            (await office.done(DANA, start)).conversation for office, start in zip(offices, starts, strict=True)
+        ]
+        asks = [
+            office.hand_in(NOA, Send(id=f"{n:08x}-0000-7000-8000-{i:012x}", conversation=each, text=f"{n}"))
+            for n in range(25)
+            for i, office in enumerate(offices)
+            for each in conversations
+            if (n + i) % 4 == conversations.index(each)
+        ]
+        results = [await ask for ask in asks]
+
+        assert all(isinstance(result, Done) for result in results), results
+        commits = sorted((commit for office in offices for commit in office.commits), key=lambda commit: commit.cursor)
+        assert [commit.since for commit in commits] == [0, *(commit.cursor for commit in commits[:-1])]
+        async with opened[0].view() as view:
+            head = await view.head(MINE)
+            assert head == len(asks) + len(conversations)
+            for each in conversations:
+                state = await view.conversation(MINE, each)
+                entries = await view.latest(MINE, each, 200, staff=True)
+                assert state is not None
+                assert sorted({entry.seq for entry in entries}) == list(range(1, state.seq + 1))
+
+
+async def test_a_frozen_node_holds_its_account_for_a_few_seconds(
+    engine: PostgresEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(module.SERVER_SETTINGS, "idle_in_transaction_session_timeout", "500")
+    async with stores(engine, 2) as (frozen, other):
+        transaction = await frozen.begin([MINE])
+        began = time.monotonic()
+
+        await (await other.begin([MINE])).rollback()
+
+        assert time.monotonic() - began < 1.9
+        with pytest.raises(Unavailable):  # when it wakes it does no harm
+            await transaction.write([a_move(a_conversation(), a_message())], {MINE: Head(1, MOMENT)})
+        await transaction.rollback()
+        await store_moves(frozen, a_move(a_conversation(), a_message()))
+
+
+async def test_a_pool_without_room_is_unavailable_in_time(
+    engine: PostgresEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
+    async with stores(engine, 1) as (store,):
+        held = [await store.begin([f"acc_{n}"]) for n in range(module.LANES)]
+
+        with pytest.raises(Unavailable):
+            await store.begin([MINE])
+
+        for transaction in held:
+            await transaction.rollback()
+        await (await store.begin([MINE])).rollback()
+
+
+@pytest.mark.chaos
+async def test_a_server_that_is_killed_is_unavailable_and_everything_is_right_afterwards(tmp_path: Path) -> None:
+    """Asks go on while it dies five times; whoever is refused asks again with the same id."""
+    server = PostgresServer(_folder(), a_free_port())
+    try:
+        server.sql("CREATE DATABASE shop")
+        await asyncio.to_thread(migrate, server.url("shop"))
+        store = await PostgresStore.open(server.url("shop"), tmp_path / "head")
+        await populate(store)
+        async with an_office(store) as office:
+            conversation = await office.start(DANA)
+            sent = [Send(id=office.new_id(), conversation=conversation, text=str(number)) for number in range(200)]
+            done: set[str] = set()
+            refusals = 0
+            killer = asyncio.create_task(asyncio.to_thread(_kill_again_and_again, server, 5))
+            while len(done) < len(sent) or not killer.done():
+                assert not killer.done() or killer.exception() is None
+                for ask in sent:
+                    (result,) = await office.ask(DANA, ask)
+                    if isinstance(result, Done):
+                        done.add(ask.id)
+                    else:
+                        assert result.code == "unavailable", result
+                        refusals += 1
+                        await asyncio.sleep(0.01)  # as clients do, though they wait longer
+            await killer
+            async with store.view() as view:
+                entries = await view.latest(MINE, conversation, 1000, staff=True)
+                assert sorted(entry.id for entry in entries[1:]) == [ask.id for ask in sent]  # each once
+                assert [entry.seq for entry in entries] == list(range(1, len(sent) + 2))
+                assert await view.head(MINE) == len(sent) + 1
+            assert refusals > 0
+        await store.close()
+    finally:
+        server.stop()
+
+
+def _folder() -> Path:
+    folder = Path(mkdtemp(prefix="shopbell-pg-", dir="/tmp"))  # the server's user can't enter pytest's own
+    return folder
+
+
+def _kill_again_and_again(server: PostgresServer, times: int) -> None:
+    for _ in range(times):
+        time.sleep(0.3)
+        server.kill()
+        time.sleep(0.1)
+        server.start()
+
+
+def an_office(store: PostgresStore) -> AbstractAsyncContextManager[Office]:
+    """With lanes, as a node of many has them."""
+    return open_office(store, SystemClock(), BatchLimits(asks=8), lanes=module.LANES)
