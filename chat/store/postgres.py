@@ -229,7 +229,8 @@ class PostgresTransaction:
         if self._store._aside.is_due(time.monotonic()):
             with suppress(Unavailable), as_unavailable():
                 self._store._aside.write(await self._writer.fetchval(_SUM_OF_HEADS))
-        await self._store._writers.release(self._writer)
+        with suppress(Exception):  # it is committed, whatever becomes of the connection
+            await self._store._writers.release(self._writer)
 
     async def rollback(self) -> None:
         if self._moves:
@@ -342,8 +343,13 @@ async def _pool(url: str, size: int) -> Pool:
         timeout=PATIENCE_SECONDS,
         command_timeout=COMMAND_SECONDS,
         max_inactive_connection_lifetime=300,
+        reset=_nothing_to_reset,
         server_settings=SERVER_SETTINGS,
     )
+
+
+async def _nothing_to_reset(connection: Any) -> None:
+    """We leave nothing behind in a session, and asking the server to clean up costs a way there and back per batch."""
 
 
 async def _epoch(connection: Any, aside: int) -> str:
