@@ -23,10 +23,11 @@ from chat.store.postgres import PostgresStore
 from chat.store.sqlite import SqliteStore
 from gateway.bus import Bus
 from gateway.bus.memory import Exchange, MemoryBus
+from gateway.bus.redis import RedisBus
 from presence import Presence
 from presence.memory import Leases, MemoryPresence
 from tests.builders import StillClock
-from tests.servers import postgres
+from tests.servers import postgres, redis
 
 
 class StoreEngine(Protocol):
@@ -226,6 +227,18 @@ class MemoryBusEngine:
         return MemoryBus(self._exchange)
 
 
+class RedisBusEngine:
+    """A prefix of its own on the run's server."""
+
+    _numbers = iter(range(1, 1_000_000))
+
+    def __init__(self) -> None:
+        self._prefix = f"test{next(self._numbers)}"
+
+    def open(self) -> RedisBus:
+        return RedisBus(redis().url, self._prefix)
+
+
 class PresenceEngine(Protocol):
     def open(self, node: str) -> Presence: ...
 
@@ -251,6 +264,6 @@ STORES: dict[str, Callable[[Path], StoreEngine]] = {
     "sqlite-slow": SlowSqliteEngine,
     "postgres": PostgresEngine,
 }
-BUSES: dict[str, Callable[[], BusEngine]] = {"memory": MemoryBusEngine}
+BUSES: dict[str, Callable[[], BusEngine]] = {"memory": MemoryBusEngine, "redis": RedisBusEngine}
 PRESENCES: dict[str, Callable[[], PresenceEngine]] = {"memory": MemoryPresenceEngine}
 CLOCKS: dict[str, Callable[[], Clock]] = {"system": SystemClock, "still": StillClock}

@@ -88,6 +88,58 @@ class PostgresServer:
         )
 
 
+class RedisServer:
+    """One Redis that keeps nothing on disk."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Empty, as it keeps nothing."""
+        program = shutil.which("redis-server")
+        if program is None:
+            raise RuntimeError("Redis isn't installed: `make test` does that (setup/servers)")
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(
+            [program, *options, "--dir", str(self._folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while self.ask("PING") != "PONG":
+            assert time.monotonic() < deadline, "Redis doesn't start"
+            time.sleep(0.02)
+
+    def ask(self, *words: str) -> str:
+        """One command from outside."""
+        command = ["redis-cli", "-p", str(self.port), *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=START_SECONDS
+        ).stdout.strip()
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@cache
+def redis() -> RedisServer:
+    """The run's Redis."""
+    server = RedisServer(Path(mkdtemp(prefix="shopbell-redis-")), a_free_port())
+    atexit.register(server.stop)
+    return server
+
+
 @cache
 def postgres() -> PostgresServer:
     """The run's PostgreSQL."""

@@ -12,15 +12,25 @@ Gap = Callable[[], None]
 
 
 class Bus(Protocol):
-    """Promises: at most once, in the order of publishing per channel and publisher while connected; never an echo
-    to the node that published; every loss of connection is reported by `on_gap`. Payloads are opaque."""
+    """Promises while `run` runs as a task: at most once, in the order of publishing per channel and publisher while
+    connected; never an echo to the node that published; every loss of connection is reported by `on_gap`. Payloads
+    are opaque."""
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether what others publish arrives here. While it doesn't, whoever listens looks at the store often."""
+        ...
+
+    async def run(self) -> None:
+        """Read and publish until cancelled."""
+        ...
 
     def listen(self, hear: Hear, on_gap: Gap) -> None:
         """Say who hears. Once, before anything else."""
         ...
 
     async def subscribe(self, channel: str) -> None:
-        """When this returns, everything published later is heard."""
+        """When this returns, everything published later is heard, or a gap is reported."""
         ...
 
     async def unsubscribe(self, channel: str) -> None: ...

@@ -22,6 +22,13 @@ class MemoryBus:
         self._exchange = exchange or Exchange()
         self._hear: Hear | None = None
 
+    @property
+    def is_healthy(self) -> bool:
+        return True
+
+    async def run(self) -> None:
+        await asyncio.get_running_loop().create_future()  # nothing to do: payloads go by themselves
+
     def listen(self, hear: Hear, on_gap: Gap) -> None:
         self._hear = hear
 

@@ -40,10 +40,17 @@ class Node:
 
 @asynccontextmanager
 async def nodes(engine: BusEngine, count: int) -> AsyncIterator[list[Node]]:
+    """As many that run and are healthy."""
     all_of_them = [Node(engine.open()) for _ in range(count)]
+    running = [asyncio.create_task(node.bus.run()) for node in all_of_them]
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not all(node.bus.is_healthy for node in all_of_them):  # noqa: ASYNC110  # a bus has no event for this
+            await asyncio.sleep(0.005)
     yield all_of_them
-    for node in all_of_them:
+    for node, task in zip(all_of_them, running, strict=True):
         await node.bus.close()
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def test_what_is_published_is_heard_by_every_other_node_that_subscribed(buses: BusEngine) -> None:
