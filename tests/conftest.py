@@ -73,5 +73,9 @@ def buses(request: pytest.FixtureRequest) -> BusEngine:
 
 
 @pytest.fixture(params=PRESENCES)
-def presences(request: pytest.FixtureRequest) -> PresenceEngine:
-    return PRESENCES[request.param]()
+def presences(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[PresenceEngine]:
+    """Whatever it opens is closed in the end."""
+    engine = PRESENCES[request.param]()
+    yield engine
+    for presence in engine.opened:
+        runner.run(presence.close())

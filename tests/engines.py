@@ -26,6 +26,7 @@ from gateway.bus.memory import Exchange, MemoryBus
 from gateway.bus.redis import RedisBus
 from presence import Presence
 from presence.memory import Leases, MemoryPresence
+from presence.redis import RedisPresence
 from tests.builders import StillClock
 from tests.servers import postgres, redis
 
@@ -240,6 +241,8 @@ class RedisBusEngine:
 
 
 class PresenceEngine(Protocol):
+    opened: list[Presence]
+
     def open(self, node: str) -> Presence: ...
 
     def pass_time(self, seconds: float) -> None:
@@ -251,12 +254,37 @@ class MemoryPresenceEngine:
     def __init__(self) -> None:
         self._clock = StillClock()
         self._leases: Leases = {}
+        self.opened: list[Presence] = []
 
-    def open(self, node: str) -> MemoryPresence:
-        return MemoryPresence(self._clock.ticks, node, self._leases)
+    def open(self, node: str) -> Presence:
+        self.opened.append(MemoryPresence(self._clock.ticks, node, self._leases))
+        return self.opened[-1]
 
     def pass_time(self, seconds: float) -> None:
         self._clock.move(seconds)
+
+
+class RedisPresenceEngine:
+    """A prefix of its own on the run's server, whose leases grow old when the test says so."""
+
+    _numbers = iter(range(1, 1_000_000))
+
+    def __init__(self) -> None:
+        self._prefix = f"presence{next(self._numbers)}"
+        self.opened: list[Presence] = []
+
+    def open(self, node: str) -> Presence:
+        self.opened.append(RedisPresence(redis().url, node, self._prefix))
+        return self.opened[-1]
+
+    def pass_time(self, seconds: float) -> None:
+        script = """
+            for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+              for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+                redis.call('ZINCRBY', key, -ARGV[2], member)
+              end
+            end"""
+        redis().ask("EVAL", script, "0", f"{self._prefix}:*", str(round(seconds * 1000)))
 
 
 STORES: dict[str, Callable[[Path], StoreEngine]] = {
@@ -265,5 +293,5 @@ STORES: dict[str, Callable[[Path], StoreEngine]] = {
     "postgres": PostgresEngine,
 }
 BUSES: dict[str, Callable[[], BusEngine]] = {"memory": MemoryBusEngine, "redis": RedisBusEngine}
-PRESENCES: dict[str, Callable[[], PresenceEngine]] = {"memory": MemoryPresenceEngine}
+PRESENCES: dict[str, Callable[[], PresenceEngine]] = {"memory": MemoryPresenceEngine, "redis": RedisPresenceEngine}
 CLOCKS: dict[str, Callable[[], Clock]] = {"system": SystemClock, "still": StillClock}

@@ -1,0 +1,89 @@
+"""Presence across nodes: a lease per actor and node in Redis, on Redis's own clock, so that nodes' clocks don't matter.
+
+Without Redis a node goes on with what it knew last and with who is here itself; when Redis is back, empty or not, the
+next refresh says everything again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from presence import LEASE_SECONDS, Presence
+
+log = logging.getLogger("presence.redis")
+
+COMMAND_SECONDS = 1.0
+BETWEEN = "/"  # of an actor and its node in a member; ids have none
+_HERE = Path(__file__).parent
+
+
+class RedisPresence:
+    """See `presence.Presence` for the promises."""
+
+    def __init__(self, url: str, node: str, prefix: str = "shopbell") -> None:
+        self._node = node
+        self._prefix = prefix
+        # Once more on a new connection: an old one may be dead, and whatever is asked may be asked twice.
+        self._redis = Redis.from_url(
+            url, retry=Retry(NoBackoff(), 1), socket_connect_timeout=COMMAND_SECONDS, socket_timeout=COMMAND_SECONDS
+        )
+        self._touch = self._redis.register_script((_HERE / "touch.lua").read_text())
+        self._present = self._redis.register_script((_HERE / "present.lua").read_text())
+        self._mine: dict[str, set[str]] = defaultdict(set)
+        self._known: dict[str, frozenset[str]] = {}
+
+    async def touch(self, account: str, actors: Collection[str]) -> None:
+        self._mine[account].update(actors)
+        if actors:
+            members = [self._member(actor) for actor in actors]
+            await self._run(self._touch(keys=[self._key(account)], args=[round(LEASE_SECONDS * 1000), *members]))
+
+    async def leave(self, account: str, actor: str) -> None:
+        self._mine[account].discard(actor)
+        await self._run(self._redis.zrem(self._key(account), self._member(actor)))
+
+    async def present(self, account: str) -> frozenset[str]:
+        found = await self._run(self._present(keys=[self._key(account)]))
+        if found is None:
+            return self._known.get(account, frozenset()) | self._mine[account]
+        here = frozenset(member.decode().partition(BETWEEN)[0] for member in found)
+        self._known[account] = here
+        return here
+
+    async def close(self) -> None:
+        """Let go of this node's leases, and of Redis."""
+        for account, actors in self._mine.items():
+            if actors:
+                await self._run(self._redis.zrem(self._key(account), *map(self._member, actors)))
+        self._mine.clear()
+        await self._redis.aclose()
+
+    async def _run(self, command: Any) -> Any:
+        """Its answer; None while Redis is away."""
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                return await command
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("presence isn't shared at the moment: %s %s", type(error).__name__, error)
+            # An answer that nobody waited for may still be in a connection: none of them is used again.
+            await self._redis.connection_pool.disconnect()
+            return None
+
+    def _key(self, account: str) -> str:
+        return f"{self._prefix}:{{{account}}}:presence"
+
+    def _member(self, actor: str) -> str:
+        return f"{actor}{BETWEEN}{self._node}"
+
+
+_: type[Presence] = RedisPresence

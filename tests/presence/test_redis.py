@@ -1,0 +1,43 @@
+"""What Redis adds to presence's promises: while it is away nobody seems to have left, and it is told all again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from presence.redis import RedisPresence
+from tests.servers import RedisServer, a_free_port
+
+SHOP = "acc_shop"
+
+
+async def test_while_redis_is_away_a_node_goes_on_with_what_it_knew(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, a_free_port())
+    first, second = RedisPresence(server.url, "node_1"), RedisPresence(server.url, "node_2")
+    await first.touch(SHOP, ["agt_noa"])
+    await second.touch(SHOP, ["agt_somchai"])
+    assert await first.present(SHOP) == {"agt_noa", "agt_somchai"}
+
+    server.kill()
+    await first.touch(SHOP, ["bot_echo"])
+    assert await first.present(SHOP) == {"agt_noa", "agt_somchai", "bot_echo"}
+
+    server.start()  # empty
+    await first.touch(SHOP, ["agt_noa", "bot_echo"])
+    await second.touch(SHOP, ["agt_somchai"])
+    assert await second.present(SHOP) == {"agt_noa", "agt_somchai", "bot_echo"}
+    await first.close()
+    assert await second.present(SHOP) == {"agt_somchai"}
+    await second.close()
+    server.stop()
+
+
+async def test_an_account_that_nobody_touches_leaves_no_key_behind(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, a_free_port())
+    presence = RedisPresence(server.url, "node_1")
+
+    await presence.touch(SHOP, ["agt_noa"])
+
+    left_ms = int(server.ask("PTTL", f"shopbell:{{{SHOP}}}:presence"))
+    assert 0 < left_ms <= 90_000
+    await presence.close()
+    server.stop()
