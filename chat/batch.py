@@ -118,14 +118,14 @@ class Batch:
             turn = self._with_more(account, turn, ticket.needs)
         change = command.rule(ask, turn)
         if isinstance(change, Change):
-            self._apply(account, actor, conversation, change, lasting, mark)
+            self._apply(account, actor, conversation, change, at, lasting, mark)
             return Done(change.conversation.id, change.conversation.seq, at)
         if change is None or isinstance(change, ContactChange):
             self._write_contacts(account, change.contacts if change else ())
             return Done(conversation.id, conversation.seq, at) if conversation else Done("", 0, at)
         for each in change:
             before = loaded.conversations.get((account, each.conversation.id))
-            self._apply(account, actor, before, each, lasting, mark)
+            self._apply(account, actor, before, each, at, lasting, mark)
             lasting = mark = None  # the first entry of the first change is the ask's own
         first = change[0].conversation
         return Done(first.id, first.seq, at)
@@ -170,6 +170,7 @@ class Batch:
         actor: Actor,
         before: Conversation | None,
         change: Change,
+        at: int,
         ask: Lasting | None,
         mark: bytes | None,
     ) -> None:
@@ -185,13 +186,13 @@ class Batch:
             written = Written(entry, after.cursor, mark)
             move.entries.append(written)
             if ask is not None and mark is not None:  # the first entry is the ask's own
-                self._loaded.receipts[account, ask.id] = Receipt(actor.id, mark, after.id, entry.seq, entry.at)
+                self._loaded.receipts[account, ask.id] = Receipt(actor.id, mark, after.id, entry.seq, at)
                 if entry.id == ask.id:
                     self.tails[after.id, actor.id] = entry.id
                 else:  # a later version of another ask's entry
-                    written.ask = ask.id
+                    written.ask, written.asker, written.asked_at = ask.id, actor.id, at
                 mark = None
-            for file in entry.attachments:
+            for file in entry.attachments if entry.seq == entry.born else ():
                 upload = self._loaded.uploads[account, file.id]
                 self._loaded.uploads[account, file.id] = replace(upload, conversation=after.id, entry=entry.id)
         if change.timers or change.erases or change.contacts:

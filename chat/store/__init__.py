@@ -70,13 +70,15 @@ class Written(Struct):
     """An entry to write, at its change's cursor; the digest belongs to the first entry of an ask.
 
     An entry whose seq isn't the one it was born with is a later version: it supersedes the others, and `ask` is the
-    id of the ask that made it.
+    id of the ask that made it, `asker` and `asked_at` who made it and when: not always the entry's author.
     """
 
     entry: Entry
     cursor: int
     digest: bytes | None = None
     ask: str | None = None
+    asker: str | None = None
+    asked_at: int | None = None
 
 
 class Move(Struct):
@@ -154,8 +156,8 @@ class View(Protocol):
         """What isn't resolved and this actor follows, latest change first."""
         ...
 
-    async def versions(self, account: str, entry: str) -> list[Entry]:
-        """Every version of an entry, the newest first."""
+    async def versions(self, account: str, conversation: str, entry: str) -> list[Entry]:
+        """Every version of an entry of this conversation, the newest first."""
         ...
 
     async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]: ...

@@ -342,7 +342,10 @@ class SqliteTransaction:
 
     def _write_versions(self, versions: list[tuple[int, int, Written]]) -> None:
         """Several of one entry may be among them: the last one stays in force."""
-        rows = [(*sqlite_rows.entry_row(*version), version[2].ask) for version in versions]
+        rows = [
+            (*sqlite_rows.entry_row(*version), version[2].ask, version[2].asker, version[2].asked_at)
+            for version in versions
+        ]
         self._writer.executemany(sqlite_rows.INSERT_VERSION, rows)
         older = [(item.entry.id, account, item.entry.seq) for account, _, item in versions]
         for statement in sqlite_rows.SUPERSEDE:

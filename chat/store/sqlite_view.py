@@ -37,6 +37,7 @@ _NEWEST = f"{_ENTRIES} AND e.seq < ? ORDER BY e.seq DESC LIMIT ?"
 _VERSIONS = f"""
     SELECT {ENTRY} FROM entries e WHERE e.account = (SELECT a.key FROM accounts a WHERE a.id = ?)
     AND e.seq {{}} e.born AND e.id IN (SELECT value FROM json_each(?))"""
+_OF_CONVERSATION = " AND +e.conversation = (SELECT c.key FROM conversations c WHERE c.id = ?)"
 _FOR_EVERYONE = " AND e.audience = 'everyone'"
 
 
@@ -92,13 +93,17 @@ class SqliteView:
         newest = {row[0]: row for row in self._versions("<>", account, old, " AND NOT e.superseded")}
         return _sorted([(*newest[row[0]], False) if row[-1] else row for row in rows])
 
-    async def versions(self, account: str, entry: str) -> list[Entry]:
-        rows = [row for comparison in ("=", "<>") for row in self._versions(comparison, account, [entry])]
+    async def versions(self, account: str, conversation: str, entry: str) -> list[Entry]:
+        rows = [
+            row
+            for comparison in ("=", "<>")
+            for row in self._versions(comparison, account, [entry], _OF_CONVERSATION, conversation)
+        ]
         return sorted((entry_of(row) for row in rows), key=lambda version: -version.seq)
 
-    def _versions(self, comparison: str, account: str, ids: list[str], more: str = "") -> list[Any]:
+    def _versions(self, comparison: str, account: str, ids: list[str], more: str = "", *values: str) -> list[Any]:
         statement = _VERSIONS.format(comparison) + more
-        return self._reader.execute(statement, (account, orjson.dumps(ids).decode())).fetchall()
+        return self._reader.execute(statement, (account, orjson.dumps(ids).decode(), *values)).fetchall()
 
     async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]:
         audience = "" if staff else _FOR_EVERYONE

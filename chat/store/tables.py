@@ -299,7 +299,10 @@ entries = Table(
     Column("data", Text),  # JSON: an activity's data, blocks, attachments, reactions and whatever else few entries have
     Column("digest", LargeBinary),  # of the ask whose first entry this is; edit and erasure leave it alone
     Column("superseded", Boolean, nullable=False, server_default=false()),
-    Column("ask", Text),  # of a later version: the id of the ask that made it
+    # Of a later version: the id of the ask that made it, who asked and when. Reactions aren't the author's.
+    Column("ask", Text),
+    Column("asker", Text),
+    Column("asked_at", BigInteger),
     # The id leads: it is time-ordered, so new rows land at the end of the index, whatever the account.
     Index(
         "uq_entries_id",

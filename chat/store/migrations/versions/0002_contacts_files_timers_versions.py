@@ -156,6 +156,8 @@ def upgrade() -> None:
 
     with op.batch_alter_table("entries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("ask", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("asker", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("asked_at", sa.BigInteger(), nullable=True))
         batch_op.create_index(
             "ix_entries_version",
             ["id"],
