@@ -116,7 +116,7 @@ class Shopbell:
             flush=dirty.flush,
             metrics=metrics,
         )
-        askers = Askers(sessions, directory)
+        askers = Askers(sessions, directory, origins)
         self.http = application(
             [
                 *health.routes(lambda: admission.is_draining, partial(reading.cursors, []), metrics.render),

@@ -10,6 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from gateway.api import openapi
 from gateway.api.problem import HANDLERS
 from gateway.headers import Headers
 from gateway.metrics import Metrics
@@ -19,9 +20,9 @@ GZIP_FROM = 1500  # bytes; less fits one packet anyway
 
 
 def application(routes: Sequence[BaseRoute], metrics: Metrics) -> ASGIApp:
-    """Serves these routes. Headers are outermost, so that a bug's 500 has them too."""
+    """Serves these routes and the document about them. Headers are outermost, so that a bug's 500 has them too."""
     starlette = Starlette(
-        routes=routes,
+        routes=[*routes, openapi.route(routes)],
         exception_handlers=HANDLERS,
         middleware=[Middleware(GZipMiddleware, minimum_size=GZIP_FROM, compresslevel=6)],
     )

@@ -131,7 +131,7 @@ class Shop:
 
     def _app(self) -> Any:
         origins = Origins([OWN])
-        askers = Askers(self.sessions, self.directory)
+        askers = Askers(self.sessions, self.directory, origins)
         return http.application(
             [
                 *session.routes(self.directory, self.sessions, self.tokens, origins),

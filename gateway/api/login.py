@@ -11,15 +11,20 @@ from chat.directory import Directory
 from chat.passwords import Passwords
 from chat.sessions import Sessions
 from gateway.api.asker import COOKIE, Askers, from_own_page
-from gateway.api.me import shown
+from gateway.api.me import Myself, shown
 from gateway.api.payload import Line, answer, read
-from gateway.api.problem import BadCredentials
+from gateway.api.problem import BadCredentials, OriginRefused
+from gateway.api.route import operation
 from gateway.origins import Origins
 
 
 class Credentials(Struct):
     email: Line
     password: Line
+
+
+class LoggedIn(Struct):
+    agent: Myself
 
 
 def routes(
@@ -43,7 +48,7 @@ def routes(
         if agent is None or not agent.active or not matches:
             raise BadCredentials
         secret, _ = await sessions.open_for_agent(agent)
-        response = answer({"agent": shown(agent, await directory.teams_of((agent.account, agent.id)))})
+        response = answer(LoggedIn(shown(agent, await directory.teams_of((agent.account, agent.id)))))
         response.set_cookie(COOKIE, secret, max_age=life, httponly=True, samesite="strict", secure=is_https)
         return response
 
@@ -56,4 +61,22 @@ def routes(
         response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=is_https)
         return response
 
-    return [Route("/v1/login", login, methods=["POST"]), Route("/v1/logout", logout, methods=["POST"])]
+    return [
+        operation(
+            "/v1/login",
+            "POST",
+            login,
+            summary="Log an agent in; the answer sets the cookie.",
+            body=Credentials,
+            answer=LoggedIn,
+            refusals=[BadCredentials, OriginRefused],
+        ),
+        operation(
+            "/v1/logout",
+            "POST",
+            logout,
+            summary="End the session of this browser's cookie.",
+            status=204,
+            refusals=[OriginRefused],
+        ),
+    ]

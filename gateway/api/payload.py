@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chat.errors import BadRequest, TooLarge
+from chat.errors import BadRequest, NotFound, TooLarge
 
 T = TypeVar("T")
 
@@ -47,6 +47,14 @@ def read_query(request: Request, shape: type[T]) -> T:
         return msgspec.convert(dict(request.query_params), shape, strict=False)
     except msgspec.ValidationError as error:
         raise explain(error) from error
+
+
+def named(request: Request, kind: str, name: str = "id") -> str:
+    """The id in the path. What can't be an id is answered like an id that isn't there: NotFound."""
+    found: str = request.path_params[name]
+    if len(found) > 64 or not found.isascii() or not found.isprintable():
+        raise NotFound(field=kind)
+    return found
 
 
 def explain(error: msgspec.ValidationError) -> BadRequest:

@@ -12,6 +12,9 @@ from chat.errors import NotFound
 from chat.sessions import Session, Sessions
 from gateway.api.asker import from_own_page
 from gateway.api.payload import Line, answer, read
+from gateway.api.problem import OriginRefused
+from gateway.api.route import operation
+from gateway.api.staff import IdAndName
 from gateway.auth import Tokens
 from gateway.origins import Origins
 
@@ -23,6 +26,20 @@ class Knock(Struct):
     session: Line | None = None
 
 
+class Known(Struct):
+    id: str
+
+
+class Visit(Struct):
+    """`session` is the secret for the next visit, `token` the socket's for `expires_in` seconds."""
+
+    session: str
+    token: str
+    expires_in: int
+    inbox: IdAndName
+    contact: Known
+
+
 def routes(directory: Directory, sessions: Sessions, tokens: Tokens, origins: Origins) -> list[Route]:
     async def session(request: Request) -> Response:
         from_own_page(request, origins)
@@ -32,16 +49,20 @@ def routes(directory: Directory, sessions: Sessions, tokens: Tokens, origins: Or
             raise NotFound("There is no such inbox.", field="inbox")
         secret, found = await _known(sessions, door, knock.session) or await sessions.open_for_contact(door)
         return answer(
-            {
-                "session": secret,
-                "token": tokens.mint(found),
-                "expires_in": tokens.life,
-                "inbox": {"id": door.id, "name": door.name},
-                "contact": {"id": found.actor.id},
-            }
+            Visit(secret, tokens.mint(found), tokens.life, IdAndName(door.id, door.name), Known(found.actor.id))
         )
 
-    return [Route("/v1/session", session, methods=["POST"])]
+    return [
+        operation(
+            "/v1/session",
+            "POST",
+            session,
+            summary="Begin or go on with a contact's visit at an inbox.",
+            body=Knock,
+            answer=Visit,
+            refusals=[NotFound, OriginRefused],
+        )
+    ]
 
 
 async def _known(sessions: Sessions, door: Door, secret: str | None) -> tuple[str, Session] | None:
