@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from chat.access import system
+from chat.audit import by as audit_by
 from chat.clock import SystemClock
 from chat.directory import Account, Directory
 from chat.errors import Unavailable
@@ -110,11 +112,12 @@ def _token(chosen: Settings, command: argparse.Namespace) -> None:
     async def work(directory: Directory) -> None:
         account = _the_account(await directory.accounts(), command.account)
         known = {bot.name: bot for bot in (await directory.staff(account.id)).bots}
+        audit = audit_by(system(account.id), SystemClock())
         bot = known.get(command.bot)
         if bot is None:
-            bot = await directory.add_bot(account.id, command.bot)
+            bot = await directory.add_bot(account.id, command.bot, audit=audit)
             print(f"{bot.name} is a new bot of {account.name}.", file=sys.stderr)
-        print(await directory.add_api_token((account.id, bot.id)))
+        print(await directory.add_api_token((account.id, bot.id), audit))
         print("Nobody can show this token again: keep it where it is safe.", file=sys.stderr)
 
     if not command.bot.strip():

@@ -110,6 +110,7 @@ invites = Table(
     Column("email", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
+    Column("teams", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
 )
@@ -170,6 +171,7 @@ contacts = Table(
     Column("merged_into", Text),
     Column("erased", Boolean, nullable=False, server_default=false()),
     Column("created_at", BigInteger, nullable=False),
+    Index(None, "account"),
 )
 
 # Who a contact is to a shop: the `sub` that the shop's backend signed.
