@@ -291,16 +291,17 @@ search_heads = Table(
     Column("account", Surrogate, ForeignKey("accounts.key"), primary_key=True, autoincrement=False),
     Column("cursor", BigInteger, nullable=False),
     Column("place", BigInteger, nullable=False),
-    Column("sealed", BigInteger, nullable=False),  # the runs below have their grams; what is above is looked through
+    Column("sealed", BigInteger, nullable=False),  # the runs before it have their grams
     Column("size", BigInteger, nullable=False),  # characters in the run that isn't full yet
 )
 
-# The seq up to which each conversation is indexed.
+# The seq up to which each conversation is indexed, and the last rewriting in place that was taken account of.
 search_threads = Table(
     "search_threads",
     metadata,
     Column("conversation", Surrogate, ForeignKey("conversations.key"), primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
+    Column("rewritten", BigInteger, nullable=False),
 )
 
 # Contacts to look at: they may change without any cursor. Triggers of the engine write here.
