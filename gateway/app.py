@@ -24,15 +24,18 @@ from chat.sessions import Sessions
 from chat.store import Store
 from chat.store.sqlite import SqliteStore
 from gateway import pages
-from gateway.admission import Admission
+from gateway.address import Addresses
+from gateway.admission import Admission, HandshakeLimits
 from gateway.api import conversations, health, login, me, session, staff, token
 from gateway.api.asker import Askers
 from gateway.arrivals import Arrivals, Desk
 from gateway.auth import Doorkeeper, Tokens
+from gateway.budget import Budget, limited
 from gateway.bus.memory import MemoryBus
 from gateway.drain import DrainingServer, DrainTimes, drain
 from gateway.http import application
 from gateway.hub import Hub
+from gateway.limits import Meter
 from gateway.metrics import new_metrics
 from gateway.origins import Origins
 from gateway.outbox import OutboxLimits
@@ -80,10 +83,15 @@ class Shopbell:
         origins = Origins(settings.public_url)
         admission = Admission(
             origins,
+            Addresses(settings.trusted_proxies),
             clock,
             metrics,
-            per_second=settings.handshakes_per_second,
-            unauthenticated=settings.unauthenticated_sockets,
+            HandshakeLimits(
+                settings.handshakes_per_second,
+                settings.unauthenticated_sockets,
+                settings.rate_address_connects,
+                settings.unauthenticated_per_address,
+            ),
         )
         self.node = Node(
             relay=self._relay,
@@ -119,7 +127,12 @@ class Shopbell:
         askers = Askers(sessions, directory, origins)
         self.http = application(
             [
-                *health.routes(lambda: admission.is_draining, partial(reading.cursors, []), metrics.render),
+                *health.routes(
+                    lambda: admission.is_draining,
+                    partial(reading.cursors, []),
+                    metrics.render,
+                    settings.metrics_token.reveal() if settings.metrics_token else None,
+                ),
                 *session.routes(directory, sessions, tokens, origins),
                 *login.routes(
                     directory,
@@ -137,6 +150,7 @@ class Shopbell:
                 *pages.routes(directory, settings.public_url, pages.Built()),
             ],
             metrics,
+            limited(_budget(settings), clock, metrics),
         )
 
     async def run(self, listener: socket.socket) -> None:
@@ -210,10 +224,24 @@ class Shopbell:
 def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:
     return {
         "contact": SessionLimits(
-            settings.inflight_contact, settings.rate_contact_messages, settings.rate_contact_frames
+            settings.inflight_contact,
+            Meter(settings.rate_contact_messages),
+            settings.rate_contact_frames,
+            Meter(settings.rate_anonymous_messages),
         ),
-        "agent": SessionLimits(settings.inflight_staff, settings.rate_agent_messages, settings.rate_staff_frames),
-        "bot": SessionLimits(settings.inflight_staff, settings.rate_bot_messages, settings.rate_bot_frames),
+        "agent": SessionLimits(
+            settings.inflight_staff, Meter(settings.rate_agent_messages), settings.rate_staff_frames
+        ),
+        "bot": SessionLimits(settings.inflight_staff, Meter(settings.rate_bot_messages), settings.rate_bot_frames),
+    }
+
+
+def _budget(settings: Settings) -> Budget:
+    return {
+        "requests": settings.rate_address_requests,
+        "sessions": settings.rate_address_sessions,
+        "logins": settings.rate_address_logins,
+        "uploads": settings.rate_address_uploads,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,12 +19,17 @@ from gateway.metrics import Metrics
 GZIP_FROM = 1500  # bytes; less fits one packet anyway
 
 
-def application(routes: Sequence[BaseRoute], metrics: Metrics) -> ASGIApp:
-    """Serves these routes and the document about them. Headers are outermost, so that a bug's 500 has them too."""
+def application(
+    routes: Sequence[BaseRoute], metrics: Metrics, guard: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> ASGIApp:
+    """Serves these routes and the document about them; `guard` may answer before them.
+
+    Headers are outermost, so that a bug's 500 has them too.
+    """
     starlette = Starlette(
         routes=[*routes, openapi.route(routes)],
         exception_handlers=HANDLERS,
         middleware=[Middleware(GZipMiddleware, minimum_size=GZIP_FROM, compresslevel=6)],
     )
     starlette.router.redirect_slashes = False  # its redirects repeat whatever Host the client made up
-    return Headers(starlette, metrics)
+    return Headers(guard(starlette), metrics)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,7 +24,7 @@ PLATFORM = {"port": "PORT", "store": "DATABASE_URL"}
 # Names with our prefix that belong to the test runs.
 NOT_SETTINGS = frozenset({"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES"})
 
-NEVER_SHOWN = frozenset({"secret", "store"})  # a database's URL may have a password in it
+NEVER_SHOWN = frozenset({"secret", "metrics_token", "store"})  # a database's URL may have a password in it
 
 
 class Secret:
@@ -129,14 +129,13 @@ def origins(text: str) -> tuple[Origin, ...]:
 def networks(text: str) -> tuple[str, ...]:
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     try:
-        for part in parts:
-            ip_network(part, strict=False)
+        # Written as uvicorn wants them: it never matches 10.1.2.3/8, whose last bits say more than the network.
+        return tuple(str(ip_network(part, strict=False)) if "/" in part else str(ip_address(part)) for part in parts)
     except ValueError:
         raise ValueError("IP addresses or networks (10.0.0.0/8), with commas between") from None
-    return parts
 
 
-def secret(text: str) -> Secret | None:
+def hidden(text: str) -> Secret | None:
     if text and len(text) < 32:
         raise ValueError("at least 32 characters; `openssl rand -base64 48` makes some")
     return Secret(text.encode()) if text else None
@@ -176,7 +175,7 @@ class Settings:
     )
     secret: Secret | None = setting(
         "",
-        secret,
+        hidden,
         "Signs the tokens. Not set: the server makes one and keeps it in the data folder, for its eyes only.",
     )
     log: str = setting(
@@ -209,6 +208,9 @@ class Settings:
     unauthenticated_sockets: int = setting(
         "500", whole(1, 1_000_000), "Sockets that haven't said hello yet; more get 503."
     )
+    unauthenticated_per_address: int = setting(
+        "20", whole(1, 1_000_000), "Of these, sockets from one address; more get 429."
+    )
 
     # The ledger's batches
     batch_asks: int = setting("256", whole(1, 10_000), "Asks that one transaction takes.")
@@ -219,12 +221,31 @@ class Settings:
     gather_bytes: int = setting("8388608", whole(65_536, 1_073_741_824), "Bytes of asks that may wait.")
 
     # Rates
-    rate_contact_messages: Rate = setting("1/s burst 10", rate, "Lasting asks of one contact.")
-    rate_agent_messages: Rate = setting("10/s burst 40", rate, "Lasting asks of one agent.")
-    rate_bot_messages: Rate = setting("50/s", rate, "Lasting asks of one bot.")
+    rate_contact_messages: Rate = setting("1/s burst 10", rate, "Lasting asks of one contact, by all its sockets.")
+    rate_anonymous_messages: Rate = setting(
+        "60/600s", rate, "Besides, lasting asks of one contact that no shop's backend vouches for."
+    )
+    rate_agent_messages: Rate = setting("10/s burst 40", rate, "Lasting asks of one agent, by all its sockets.")
+    rate_bot_messages: Rate = setting("50/s", rate, "Lasting asks of one bot, by all its sockets.")
     rate_contact_frames: Rate = setting("120/60s", rate, "Frames of any kind on one contact's socket.")
     rate_staff_frames: Rate = setting("1200/60s", rate, "Frames of any kind on one agent's socket.")
     rate_bot_frames: Rate = setting("100/s burst 200", rate, "Frames of any kind on one bot's socket.")
+
+    # Rates of one address: an IPv4 address or an IPv6 /64, which a whole office or mobile carrier may share
+    rate_address_connects: Rate = setting(
+        "2/s burst 200", rate, "New browsers' sockets from one address; more get 429. Of bots' only failures count."
+    )
+    rate_address_requests: Rate = setting("50/s burst 500", rate, "HTTP requests under /v1/ from one address.")
+    rate_address_sessions: Rate = setting("2/s burst 200", rate, "Of these, shoppers' browsers that begin or return.")
+    rate_address_logins: Rate = setting("20/60s burst 60", rate, "Of these, logins.")
+    rate_address_uploads: Rate = setting("1/s burst 60", rate, "Of these, files sent.")
+
+    # Watching it
+    metrics_token: Secret | None = setting(
+        "",
+        hidden,
+        "Bearer token for /metrics. Not set: only whoever asks on this very machine, past no proxy, is answered.",
+    )
 
     # Stopping
     drain_spread_seconds: float = setting("5", number(0, 300), "Told to come back, clients spread over this time.")

@@ -39,6 +39,11 @@ WIDE = {
     "rate_agent_messages": "1000/s",
     "rate_bot_messages": "1000/s",
     "rate_bot_frames": "10000/s",
+    "rate_anonymous_messages": "1000/s",
+    "rate_address_connects": "1000/s",
+    "rate_address_requests": "1000/s",
+    "rate_address_sessions": "1000/s",
+    "unauthenticated_per_address": "500",
     "drain_spread_seconds": "0",
     "drain_flush_seconds": "1",
 }
