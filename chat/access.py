@@ -50,6 +50,13 @@ def enter(actor: Actor, conversation: Conversation | None) -> Conversation:
     return conversation
 
 
+def reach(actor: Actor, entry: Entry | None) -> Entry:
+    """The entry of a conversation that the actor has entered, if it may see it; else NotFound for both."""
+    if entry is None or (entry.audience != "everyone" and not actor.is_staff):
+        raise NotFound(field="entry")
+    return entry
+
+
 def contact_view(conversation: Conversation) -> ContactView:
     """What its contact may see of a conversation: nothing of who else is in the team beyond who answers."""
     people = conversation.people
@@ -90,9 +97,16 @@ def contact_entries(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _unnamed(entry: Entry) -> Entry:
+    if entry.reactions:
+        # Never by who answers at the moment: what was sent before somebody joins must be as it is read after that.
+        entry = replace(entry, reactions={emoji: tuple(map(_reactor, who)) for emoji, who in entry.reactions.items()})
     if entry.kind != "activity" or entry.activity in _OPEN_ACTIVITIES or entry.author.kind == "contact":
         return entry
     return replace(entry, author=Author(entry.author.kind))
+
+
+def _reactor(actor: str) -> str:
+    return actor if actor.startswith("con_") else "staff"
 
 
 def contact_signal(signal: Signal, conversation: Conversation) -> Signal:

@@ -20,7 +20,18 @@ from chat.model import (
     Signal,
     Turn,
 )
-from chat.rules import assignment, conversations, messages, receipts, signals
+from chat.rules import (
+    assignment,
+    conversations,
+    edits,
+    forms,
+    messages,
+    postbacks,
+    reactions,
+    receipts,
+    signals,
+    versions,
+)
 
 # A rule gets its own shape of ask; the table pairs them, which no type of a dict can say. Hence Any.
 Rule = Callable[[Any, Turn], Change | tuple[Change, ...] | ContactChange | None]
@@ -64,8 +75,13 @@ class Signalling(Struct, frozen=True):
 
 COMMANDS = (
     Command(messages.Start, CONTACT, messages.start, messages.start_needs),
-    Command(messages.Send, PARTICIPANTS, messages.send),
-    Command(messages.AddNote, STAFF, messages.add_note),
+    Command(messages.Send, PARTICIPANTS, messages.send, messages.send_needs),
+    Command(messages.AddNote, STAFF, messages.add_note, messages.send_needs),
+    Command(edits.Edit, PARTICIPANTS, edits.edit, versions.entry_needs),
+    Command(edits.Withdraw, PARTICIPANTS, edits.withdraw, versions.entry_needs),
+    Command(reactions.React, PARTICIPANTS, reactions.react, versions.entry_needs),
+    Command(postbacks.Press, CONTACT, postbacks.press, versions.entry_needs),
+    Command(forms.Submit, CONTACT, forms.submit, versions.entry_needs),
     Command(assignment.Claim, STAFF, assignment.claim),
     Command(assignment.Assign, STAFF, assignment.assign, assignment.assign_needs),
     Command(conversations.Resolve, STAFF, conversations.resolve),

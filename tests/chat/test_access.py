@@ -16,6 +16,7 @@ from chat.access import (
     contact_view,
     contact_view_differs,
     enter,
+    reach,
     sees,
 )
 from chat.errors import Forbidden, NotFound
@@ -135,6 +136,23 @@ def test_a_message_names_its_author_to_the_contact() -> None:
 )
 def test_an_activity_names_only_who_answers_and_the_contact_itself(entry: Entry, author: Author) -> None:
     assert contact_entries([entry]) == [replace(entry, author=author)]
+
+
+def test_of_reactions_a_contact_learns_its_own_and_how_many_are_of_staff() -> None:
+    entry = replace(a_message(), reactions={"👍": (NOA.id, DANA.id, ECHO.id), "❤️": (SOMCHAI.id,)})
+
+    (seen,) = contact_entries([entry])
+
+    assert seen == replace(entry, reactions={"👍": ("staff", DANA.id, "staff"), "❤️": ("staff",)})
+
+
+def test_an_entry_is_reached_by_those_who_may_see_it() -> None:
+    assert reach(DANA, a_message()) == a_message()
+    assert reach(NOA, a_note()) == a_note()
+    for entry in (None, a_note()):
+        with pytest.raises(NotFound) as refused:
+            reach(DANA, entry)
+        assert (refused.value.field, str(refused.value)) == ("entry", "There is no such thing.")
 
 
 def test_a_signal_is_named_only_if_it_comes_from_somebody_who_answers() -> None:
