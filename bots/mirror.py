@@ -6,6 +6,8 @@ from typing import Any
 
 from bots.frames import Change, Entry, Frame, Heads, Me, Snapshot, State, Synced
 
+NAMED = 50  # conversations in one hello: it has 4 KiB, and the service watches no more
+
 
 @dataclass(slots=True)
 class Thread:
@@ -96,12 +98,14 @@ class Mirror:
         if self.me is None or not self.epoch:
             return None
         if self.me["kind"] == "contact":
-            seqs = {id: thread.position for id, thread in self.threads.items()}
+            seqs = {id: thread.position for id, thread in list(self.threads.items())[-NAMED:]}
             return {"epoch": self.epoch, "conversations": seqs} if seqs else None
         if self.cursor is None:
             return None
-        self.watching = set(self.threads)  # the service takes what we name for watched
-        return {"epoch": self.epoch, "cursor": self.cursor, "watch": list(self.threads)}
+        # What finds no room in a hello is in our hands, so it comes as a snapshot.
+        named = sorted(self.threads, key=lambda conversation: conversation not in self.watching)[:NAMED]
+        self.watching = set(named)  # the service takes what we name for watched
+        return {"epoch": self.epoch, "cursor": self.cursor, "watch": named}
 
     def _let_go_unless_heard(self, conversation: str) -> None:
         # From now on nothing of it is sent to us, so a copy would silently grow old, and a later resume name it whole.

@@ -102,6 +102,27 @@ def test_a_contact_resumes_with_the_seq_of_each_conversation() -> None:
     assert mirror.resume() == {"epoch": "e1", "conversations": {"cnv_1": 7, "cnv_2": 1}}
 
 
+def test_a_hello_names_as_many_conversations_as_it_may_hold() -> None:
+    def many(mirror: Mirror) -> Mirror:
+        for n in range(1, 80):
+            applies(mirror, snapshot(1) | {"conversation": f"cnv_{n}", "state": state(1, id=f"cnv_{n}")})
+        return mirror
+
+    bot, shopper = many(a_mirror(AGENT)), many(a_mirror(SHOPPER))
+    bot.cursor = 10
+    bot.watching = {"cnv_70"}
+
+    staffs, contacts = bot.resume(), shopper.resume()
+
+    assert staffs is not None
+    assert len(staffs["watch"]) == 50
+    assert "cnv_70" in staffs["watch"]
+    assert bot.watching == set(staffs["watch"])
+    assert contacts is not None
+    assert len(contacts["conversations"]) == 50
+    assert "cnv_79" in contacts["conversations"]
+
+
 def test_a_contact_whose_catching_up_broke_off_resumes_from_before_it() -> None:
     mirror = a_mirror(SHOPPER, snapshot(4))
     mirror.disconnected()

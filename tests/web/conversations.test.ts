@@ -124,6 +124,17 @@ test("a contact resumes with the greatest seq of each conversation it holds", ()
   assert.deepEqual(positions(held), { epoch: "epoch-1", conversations: { cnv_1: 8 } });
 });
 
+test("a contact with very many conversations names the newest, as a hello has 4 KiB", () => {
+  const ids = Array.from({ length: 80 }, (_, n) => `cnv_${n}`);
+  const held = after(
+    nothingHeld("contact"),
+    contact,
+    ...ids.map((id) => ({ ...snapshot(5, [5]), conversation: id, state: state({ id, seq: 5 }) })),
+  );
+
+  assert.deepEqual(Object.keys(positions(held)?.conversations ?? {}), ids.slice(-50));
+});
+
 test("before the first welcome there is nothing to resume", () => {
   assert.equal(positions(nothingHeld("staff")), undefined);
 });

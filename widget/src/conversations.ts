@@ -108,7 +108,7 @@ export function positions(held: Conversations): Resume | undefined {
   if (held.epoch === undefined) return undefined;
   const known = [...held.byId.values()].filter((conversation) => conversation.held);
   if (held.kind === "contact") {
-    const conversations = Object.fromEntries(known.map(({ id, seq }) => [id, seq]));
+    const conversations = Object.fromEntries(known.slice(-RESUME_WATCH).map(({ id, seq }) => [id, seq]));
     return { epoch: held.epoch, conversations };
   }
   return { epoch: held.epoch, cursor: held.cursor, watch: known.slice(0, RESUME_WATCH).map(({ id }) => id) };
