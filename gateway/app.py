@@ -7,6 +7,7 @@ import gc
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -15,15 +16,18 @@ import uvloop
 
 from chat.clock import Clock, SystemClock
 from chat.directory import Directory
+from chat.errors import Unavailable
 from chat.gather import BatchLimits
+from chat.identities import Identities
 from chat.ledger import Ledger
 from chat.model import ActorKind
 from chat.passwords import Passwords
 from chat.reading import Reading
+from chat.sealing import Sealer
 from chat.sessions import Sessions
 from chat.store import Store
 from chat.store.sqlite import SqliteStore
-from gateway import pages
+from gateway import pages, revocation
 from gateway.address import Addresses
 from gateway.admission import Admission, HandshakeLimits
 from gateway.api import conversations, health, login, me, session, staff, token
@@ -41,10 +45,12 @@ from gateway.origins import Origins
 from gateway.outbox import OutboxLimits
 from gateway.relay import Relay
 from gateway.requests import Pending, RequestProtocol
+from gateway.revocation import Revocations
 from gateway.roll import Roll
 from gateway.secret import kept_secret
 from gateway.session import SessionLimits
 from gateway.settings import Settings
+from gateway.sign_in import SignIns
 from gateway.socket import Dirty, Node, Socket
 from gateway.stream import SWEEP_SECONDS
 from gateway.tasks import Tasks
@@ -55,6 +61,7 @@ from presence.memory import MemoryPresence
 log = logging.getLogger("gateway.app")
 
 TICK_SECONDS = 1.0
+OLD_SESSIONS_SECONDS = 300.0
 BACKLOG = 8192  # connections that the kernel holds for us while thousands come back at once
 COLLECT = (20_000, 20, 50)  # a batch makes thousands of tuples and lists that die by themselves
 SHUTDOWN_SECONDS = 5  # for requests under way after the drain
@@ -111,10 +118,15 @@ class Shopbell:
         )
         secret = settings.secret.reveal() if settings.secret else kept_secret(settings.data)
         tokens = Tokens(secret, clock, settings.token_seconds)
-        self._doorkeeper = Doorkeeper(tokens, sessions, directory)
+        self._sessions = sessions
+        self._revocations = Revocations(lambda: self.node.sockets, sessions.standing, dirty.flush)
+        identities = Identities(store, clock, Sealer(secret))
+        sign_ins = SignIns(identities, sessions, clock, self.asking.ask, self._revocations.close)
+        self._doorkeeper = Doorkeeper(tokens, sessions)
         self.node.doorman = Arrivals(
             Desk(store.epoch, round(settings.ping_seconds * 1000), settings.frame_bytes, _limits(settings)),
             identify=self._doorkeeper.identify,
+            revoked=lambda: self._revocations.count,
             reading=reading,
             follow=self._relay.follow,
             reach=self._relay.streams.reach,
@@ -133,7 +145,7 @@ class Shopbell:
                     metrics.render,
                     settings.metrics_token.reveal() if settings.metrics_token else None,
                 ),
-                *session.routes(directory, sessions, tokens, origins),
+                *session.routes(directory, sessions, sign_ins, tokens, origins),
                 *login.routes(
                     directory,
                     sessions,
@@ -164,6 +176,8 @@ class Shopbell:
                 group.create_task(self._every(TICK_SECONDS, self._tick)),
                 group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
                 group.create_task(self._every(SWEEP_SECONDS, self._relay.let_go)),
+                group.create_task(self._every(revocation.SWEEP_SECONDS, self._revocations.sweep)),
+                group.create_task(self._every(OLD_SESSIONS_SECONDS, self._sweep_sessions)),
             ]
             gc.collect()
             gc.freeze()  # what is here now stays: the collector needn't look at it again
@@ -215,6 +229,10 @@ class Shopbell:
         while True:
             await asyncio.sleep(seconds)
             await work()
+
+    async def _sweep_sessions(self) -> None:
+        with suppress(Unavailable):  # then the next time
+            await self._sessions.sweep()
 
     async def _tick(self) -> None:
         self._wheel.tick(self._clock.ticks())

@@ -9,7 +9,6 @@ import jwt
 from msgspec import Struct
 
 from chat.clock import Clock
-from chat.directory import Directory
 from chat.keys import API_TOKEN_PREFIX
 from chat.model import Actor, ActorKind
 from chat.sessions import Session, Sessions
@@ -26,11 +25,11 @@ class Unauthorized(Exception):
 
 
 class Identity(Struct, frozen=True, gc=False):
-    """Who a peer is. `session` and its end (ms) are None for bots, which live by their API token."""
+    """Who a peer is, by which session or API token, and when (ms) that ends."""
 
     actor: Actor
-    session: str | None
-    expires_at: int | None
+    session: str
+    expires_at: int
 
     @property
     def account(self) -> str:
@@ -85,10 +84,10 @@ class Tokens:
 class Doorkeeper:
     """Looks at the token of a hello."""
 
-    def __init__(self, tokens: Tokens, sessions: Sessions, directory: Directory) -> None:
+    def __init__(self, tokens: Tokens, sessions: Sessions) -> None:
         self._tokens = tokens
-        self._directory = directory
-        self._sessions = Batched(sessions.by_ids)
+        self._sessions = sessions
+        self._by_id = Batched(sessions.by_ids)
 
     async def identify(self, token: str) -> Identity:
         """Who holds this token. Raises Unauthorized, or Unavailable when the store is away.
@@ -98,16 +97,16 @@ class Doorkeeper:
         if token.startswith(API_TOKEN_PREFIX):
             return await self._bot(token)
         claims = self._tokens.verify(token)
-        session = await self._sessions.get(claims["ses"])
+        session = await self._by_id.get(claims["ses"])
         if session is None or (session.actor.account, session.actor.id) != (claims["acc"], claims["sub"]):
             raise Unauthorized
         return Identity(session.actor, session.id, session.expires_at)
 
     async def close(self) -> None:
-        await self._sessions.close()
+        await self._by_id.close()
 
     async def _bot(self, token: str) -> Identity:
-        bot = await self._directory.bot_by_token(token)
-        if bot is None:
+        session = await self._sessions.by_api_token(token)
+        if session is None:
             raise Unauthorized
-        return Identity(bot.actor, None, None)
+        return Identity(session.actor, session.id, session.expires_at)

@@ -17,9 +17,11 @@ import httpx
 from argon2 import PasswordHasher
 
 from chat.directory import Agent, Bot, Directory, Door
-from chat.model import Actor, Author, Conversation, Entry, Team, author_of, encode
+from chat.identities import Identities
+from chat.model import Actor, Ask, Author, Conversation, Entry, Team, author_of, encode
 from chat.passwords import Passwords
 from chat.reading import Reading
+from chat.sealing import Sealer
 from chat.sessions import Sessions
 from chat.store import Head, Move, Written
 from chat.store.migrate import migrate
@@ -30,6 +32,7 @@ from gateway.api.asker import Askers
 from gateway.auth import Doorkeeper, Tokens
 from gateway.metrics import Metrics, new_metrics
 from gateway.origins import Origin, Origins
+from gateway.sign_in import SignIns
 
 OWN = Origin("http", "shop.test", 80)
 SECRET = b"a secret that only tests may know, of some length"
@@ -85,6 +88,24 @@ class Shop:
     metrics: Metrics = field(default_factory=new_metrics)
     is_draining: bool = False
     is_store_away: bool = False
+    asked: list[Ask] = field(default_factory=list)
+    """What the service itself asked for; nobody carries it out here."""
+    closed: list[str] = field(default_factory=list)
+    """The sessions whose sockets were closed."""
+
+    @property
+    def identities(self) -> Identities:
+        return Identities(self.store, self.clock, Sealer(SECRET))
+
+    @property
+    def sign_ins(self) -> SignIns:
+        async def ask(account: str, actor: str, ask: Ask) -> None:
+            self.asked.append(ask)
+
+        def close(*, session: str, code: int) -> None:
+            self.closed.append(session)
+
+        return SignIns(self.identities, self.sessions, self.clock, ask, close)
 
     @property
     def client(self) -> httpx.AsyncClient:
@@ -134,7 +155,7 @@ class Shop:
         askers = Askers(self.sessions, self.directory, origins)
         return http.application(
             [
-                *session.routes(self.directory, self.sessions, self.tokens, origins),
+                *session.routes(self.directory, self.sessions, self.sign_ins, self.tokens, origins),
                 *login.routes(
                     self.directory, self.sessions, self.passwords, askers, origins, life=AGENT_LIFE, is_https=False
                 ),
@@ -180,7 +201,7 @@ async def a_shop(folder: Path) -> AsyncIterator[Shop]:
     sessions = Sessions(store, clock, contact_life=CONTACT_LIFE, agent_life=AGENT_LIFE)
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     tokens = Tokens(SECRET, clock, TOKEN_LIFE)
-    doorkeeper = Doorkeeper(tokens, sessions, directory)
+    doorkeeper = Doorkeeper(tokens, sessions)
     mine = await an_account(directory, passwords, "mine")
     other = await an_account(directory, passwords, "other")
     built = pages.Built(folder / "static")

@@ -52,6 +52,8 @@ STATUS = {
     "unknown_type": 400,
     "unauthorized": 401,
     "bad_credentials": 401,
+    "bad_identity": 401,
+    "totp_needed": 401,
     "forbidden": 403,
     "blocked": 403,
     "origin_refused": 403,
