@@ -33,6 +33,7 @@ from gateway.admission import Admission, HandshakeLimits
 from gateway.api import conversations, health, login, me, session, staff, token
 from gateway.api.asker import Askers
 from gateway.arrivals import Arrivals, Desk
+from gateway.asking import Asking
 from gateway.auth import Doorkeeper, Tokens
 from gateway.budget import Budget, limited
 from gateway.bus.memory import MemoryBus
@@ -85,6 +86,7 @@ class Shopbell:
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
         self.ledger = Ledger(store, clock, self._relay.settle, limits)
         self._relay.connect(self.ledger)
+        self.asking = Asking(self._relay.submit)
         self._roll = Roll(self._presence, hub, dirty.flush)
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
         origins = Origins(settings.public_url)
