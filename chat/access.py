@@ -6,19 +6,21 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from chat.errors import Blocked, Forbidden, NotFound
+from chat.errors import Blocked, Changed, Forbidden, NotFound
 from chat.model import Actor, ActorKind, Author, ContactPosition, ContactView, Conversation, Entry, Signal
 
 CONTACT: frozenset[ActorKind] = frozenset({"contact"})
 STAFF: frozenset[ActorKind] = frozenset({"agent", "bot"})
 PARTICIPANTS: frozenset[ActorKind] = CONTACT | STAFF
 OURSELVES: frozenset[ActorKind] = frozenset({"system"})
+AGENTS: frozenset[ActorKind] = frozenset({"agent"})
 
 SYSTEM = "sys_shopbell"
 """The service itself, which acts in every account: timers, identities. Nobody says hello as this one."""
 
 # The author of these is somebody who answers, so that the contact may know them.
 _OPEN_ACTIVITIES = frozenset({"claimed"})
+_OPEN_SIGNALS = frozenset({"typing"})
 
 
 def system(account: str) -> Actor:
@@ -29,10 +31,13 @@ def system(account: str) -> Actor:
 def allow(may: frozenset[ActorKind], actor: Actor | None, at: int = 0, *, is_lasting: bool = False) -> Actor:
     """The actor, if this kind of actor may ask this kind of thing at all at this moment (ms).
 
-    Else Forbidden, or Blocked: a blocked contact may still say how far it has read.
+    Else Forbidden, or Changed for a contact that has become another, or Blocked: a blocked contact may still say how
+    far it has read.
     """
-    if actor is None or not actor.active or actor.kind not in may:
+    if actor is None or actor.kind not in may:
         raise Forbidden
+    if not actor.active:
+        raise Changed if actor.kind == "contact" else Forbidden
     if is_lasting and actor.blocked_until > at:
         raise Blocked
     return actor
@@ -109,8 +114,10 @@ def _reactor(actor: str) -> str:
     return actor if actor.startswith("con_") else "staff"
 
 
-def contact_signal(signal: Signal, conversation: Conversation) -> Signal:
-    """A signal as the contact may hear it: named only if it comes from somebody who answers."""
+def contact_signal(signal: Signal, conversation: Conversation) -> Signal | None:
+    """A signal as the contact may hear it, if it may: named only if it comes from somebody who answers."""
+    if signal.name not in _OPEN_SIGNALS:
+        return None
     if signal.by.id in conversation.people:
         return signal
     return replace(signal, by=Author(signal.by.kind))

@@ -20,6 +20,7 @@ from chat.model import (
     Needs,
     Receipt,
     Turn,
+    author_of,
     derived_id,
     digest,
     encode,
@@ -180,6 +181,9 @@ class Batch:
         if move is None:
             move = self._moves[scoped] = Move(account, before, after, [])
         move.after = after
+        if change.erases:  # also of what was written in this very batch
+            for written in move.entries:
+                written.entry = _emptied(written.entry)
         self._loaded.conversations[scoped] = after
         self._heads[account] = Head(after.cursor, max(self._now, self._heads[account].at))
         for entry in change.entries:
@@ -205,6 +209,8 @@ class Batch:
         for contact in contacts:
             scoped = (account, contact.id)
             self._contacts[scoped] = self._loaded.contacts[scoped] = contact
+            if contact.merged_into is not None:
+                self._take_over(account, contact.id, contact.merged_into)
             known = self._loaded.actors.get(scoped)
             if known is not None:
                 self._loaded.actors[scoped] = replace(
@@ -213,6 +219,31 @@ class Batch:
                     active=contact.merged_into is None and not contact.erased,
                     blocked_until=contact.blocked_until,
                 )
+
+    def _take_over(self, account: str, left: str, into: str) -> None:
+        """What a contact wrote is the other's: the store sees to what is in it, this to what is in the batch."""
+        loaded = self._loaded
+        for scoped, receipt in loaded.receipts.items():
+            if scoped[0] == account and receipt.author == left:
+                loaded.receipts[scoped] = replace(receipt, author=into)
+        for scoped, (conversation, entry) in loaded.entries.items():
+            if scoped[0] == account:
+                loaded.entries[scoped] = (conversation, _as_of(entry, left, into))
+        for written in [written for (of, _), move in self._moves.items() if of == account for written in move.entries]:
+            written.entry = _as_of(written.entry, left, into)
+            written.asker = into if written.asker == left else written.asker
+
+
+def _as_of(entry: Entry, left: str, into: str) -> Entry:
+    """The entry with one contact in the place of another."""
+    reactions = {emoji: tuple(into if who == left else who for who in by) for emoji, by in entry.reactions.items()}
+    author = author_of(into) if entry.author.id == left else entry.author
+    return replace(entry, author=author, reactions=reactions) if entry.reactions else replace(entry, author=author)
+
+
+def _emptied(entry: Entry) -> Entry:
+    """As an erasure leaves entries in the store."""
+    return replace(entry, text="", data=None, blocks=(), attachments=(), reactions={}, edited_at=0, withdrawn=False)
 
 
 def _again(receipt: Receipt, actor: Actor, mark: bytes) -> Done:

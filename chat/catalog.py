@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from chat.access import CONTACT, PARTICIPANTS, STAFF
+from chat.access import AGENTS, CONTACT, OURSELVES, PARTICIPANTS, STAFF
 from chat.model import (
     Actor,
     ActorKind,
@@ -22,14 +22,21 @@ from chat.model import (
 )
 from chat.rules import (
     assignment,
+    attributes,
+    contacts,
     conversations,
     edits,
+    follow,
     forms,
     messages,
     postbacks,
+    priority,
     reactions,
     receipts,
     signals,
+    snooze,
+    subject,
+    tags,
     versions,
 )
 
@@ -86,11 +93,27 @@ COMMANDS = (
     Command(assignment.Assign, STAFF, assignment.assign, assignment.assign_needs),
     Command(conversations.Resolve, STAFF, conversations.resolve),
     Command(conversations.Reopen, STAFF, conversations.reopen),
+    Command(snooze.Snooze, STAFF, snooze.snooze),
+    Command(snooze.Wake, OURSELVES, snooze.wake),
+    Command(tags.Tag, STAFF, tags.tag),
+    Command(priority.Prioritize, STAFF, priority.prioritize),
+    Command(subject.Rename, STAFF, subject.rename),
+    Command(follow.Follow, STAFF, follow.follow, follow.follow_needs),
+    Command(attributes.Describe, STAFF, attributes.describe, attributes.describe_needs),
+    Command(contacts.Update, STAFF | OURSELVES, contacts.update, contacts.update_needs),
+    Command(contacts.Block, AGENTS, contacts.block, contacts.contact_needs),
+    Command(contacts.Unblock, AGENTS, contacts.unblock, contacts.contact_needs),
+    Command(contacts.Merge, STAFF | OURSELVES, contacts.merge, contacts.merge_needs),
+    Command(contacts.Erase, AGENTS | OURSELVES, contacts.erase, contacts.contact_needs),
     Command(receipts.Read, PARTICIPANTS, receipts.read),
     Command(receipts.Delivered, PARTICIPANTS, receipts.delivered),
 )
 
-SIGNALS = (Signalling(signals.Typing, PARTICIPANTS, signals.typing),)
+SIGNALS = (
+    Signalling(signals.Typing, PARTICIPANTS, signals.typing),
+    Signalling(signals.Preview, CONTACT, signals.preview),
+    Signalling(signals.Viewing, STAFF, signals.viewing),
+)
 
 CATALOG: dict[type[Ask], Command] = {command.shape: command for command in COMMANDS}
 SIGNAL_CATALOG: dict[type[Ask], Signalling] = {signal.shape: signal for signal in SIGNALS}

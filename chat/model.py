@@ -220,6 +220,8 @@ class Signal(Struct, frozen=True, gc=False):
     conversation: str
     by: Author
     on: bool
+    text: str | None = None
+    """What has been typed so far, of a preview."""
 
 
 class Ask(Struct, frozen=True, gc=False, kw_only=True, tag_field="type"):

@@ -82,7 +82,7 @@ class Shopbell:
         reading = Reading(store)
         self._bus = MemoryBus()
         self._presence = MemoryPresence(clock.ticks)
-        self._relay = Relay(hub, self._bus, reading, dirty.flush, metrics)
+        self._relay = Relay(hub, self._bus, reading, dirty.flush, metrics, clock.now)
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
         self.ledger = Ledger(store, clock, self._relay.settle, limits)
         self._relay.connect(self.ledger)

@@ -330,7 +330,8 @@ def reset(reason: Literal["epoch", "too_far"]) -> bytes:
 
 def signal(what: Signal) -> bytes:
     by: Author = what.by
-    return encode({"type": "signal", "name": what.name, "conversation": what.conversation, "by": by, "on": what.on})
+    told = {"type": "signal", "name": what.name, "conversation": what.conversation, "by": by, "on": what.on}
+    return encode(told if what.text is None else {**told, "text": what.text})
 
 
 def presence(present: Iterable[str]) -> bytes:

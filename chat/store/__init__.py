@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct, field
 from sqlalchemy import Connection
@@ -21,6 +21,9 @@ from chat.model import (
     Timer,
     Upload,
 )
+
+if TYPE_CHECKING:  # it names our View
+    from chat.store.search_index import SearchIndex
 
 T = TypeVar("T")
 Scoped = tuple[str, str]
@@ -132,6 +135,10 @@ class View(Protocol):
 
     async def conversation(self, account: str, conversation: str) -> Conversation | None: ...
 
+    async def blocked_until(self, account: str, contact: str) -> int:
+        """The end of the contact's block (ms); 0 when there is none."""
+        ...
+
     async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
         """The contact's conversations, latest change first."""
         ...
@@ -171,6 +178,11 @@ class Store(Protocol):
     @property
     def epoch(self) -> str:
         """A random id of this history of the database; positions of another epoch mean nothing."""
+        ...
+
+    @property
+    def search(self) -> SearchIndex:
+        """What is known of the texts in here, see `chat.store.search_index`."""
         ...
 
     async def begin(self, accounts: Collection[str]) -> Transaction:

@@ -125,9 +125,10 @@ MERGE_CONTACT = (
         SELECT c.key FROM conversations c WHERE c.contact = ?1)""",
     """UPDATE entries SET asker = ?1 WHERE asker = ?2 AND conversation IN (
         SELECT c.key FROM conversations c WHERE c.contact = ?1)""",
-    # Reactions and answered forms name it. An id is made of letters, digits and an underscore: JSON has it as it is.
+    # Reactions and answered forms name it; but the line that says who became whom stays true. An id is made of letters,
+    # digits and an underscore: JSON has it as it is.
     """UPDATE entries SET data = replace(data, '"' || ?2 || '"', '"' || ?1 || '"') WHERE data IS NOT NULL
-        AND conversation IN (SELECT c.key FROM conversations c WHERE c.contact = ?1)""",
+        AND activity <> 'merged' AND conversation IN (SELECT c.key FROM conversations c WHERE c.contact = ?1)""",
 )
 
 

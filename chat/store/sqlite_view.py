@@ -28,6 +28,8 @@ _WAITING = f"{_STATES}{_OPEN} ORDER BY c.waiting_since IS NULL, c.waiting_since,
 _RESOLVED = f"{_STATES} AND +c.status = 'resolved' ORDER BY c.cursor DESC LIMIT ?"
 _FOLLOWED = f"""{_STATES}{_OPEN} AND c.key IN (SELECT f.conversation FROM followers f WHERE f.actor = ?)
     ORDER BY +c.cursor DESC LIMIT ?"""
+_BLOCKED = """
+    SELECT c.blocked_until FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id = ? AND a.id = ?"""
 _ALL_ENTRIES = f"""
     SELECT {ENTRY}, e.superseded FROM entries e
     WHERE e.conversation = (
@@ -61,6 +63,10 @@ class SqliteView:
     async def conversation(self, account: str, conversation: str) -> Conversation | None:
         states = self._states(_STATES + " AND c.id = ?", account, conversation)
         return states[0] if states else None
+
+    async def blocked_until(self, account: str, contact: str) -> int:
+        row = self._reader.execute(_BLOCKED, (contact, account)).fetchone()
+        return int(row[0]) if row else 0
 
     async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
         return self._states(_OF_CONTACT, account, contact, limit)

@@ -63,6 +63,7 @@ STATUS = {
     "taken": 409,
     "invalid_state": 409,
     "behind": 409,
+    "changed": 409,
     "too_large": 413,
     "rate_limited": 429,
     "internal": 500,

@@ -159,10 +159,19 @@ def test_a_signal_is_named_only_if_it_comes_from_somebody_who_answers() -> None:
     conversation = a_held_conversation(NOA)
 
     def by(actor: Actor) -> Author:
-        return contact_signal(Signal("typing", conversation.id, author_of(actor.id), True), conversation).by
+        signal = contact_signal(Signal("typing", conversation.id, author_of(actor.id), True), conversation)
+        assert signal is not None
+        return signal.by
 
     assert by(NOA) == Author("agent", NOA.id)
     assert by(SOMCHAI) == Author("agent")
+
+
+@pytest.mark.parametrize("name", ["preview", "viewing"])
+def test_what_a_contact_types_and_who_of_the_staff_looks_is_for_staff(name: str) -> None:
+    conversation = a_held_conversation(NOA)
+
+    assert contact_signal(Signal(name, conversation.id, author_of(NOA.id), True), conversation) is None
 
 
 # --- when a contact is told ---------------------------------------------------------------------------------

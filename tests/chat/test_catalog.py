@@ -26,6 +26,18 @@ MAY = {
     "conversation.assign": STAFF,
     "conversation.resolve": STAFF,
     "conversation.reopen": STAFF,
+    "conversation.snooze": STAFF,
+    "conversation.wake": {"system"},
+    "conversation.tag": STAFF,
+    "conversation.prioritize": STAFF,
+    "conversation.rename": STAFF,
+    "conversation.follow": STAFF,
+    "conversation.describe": STAFF,
+    "contact.update": STAFF | {"system"},
+    "contact.block": {"agent"},
+    "contact.unblock": {"agent"},
+    "contact.merge": STAFF | {"system"},
+    "contact.erase": {"agent", "system"},
     "read": EVERYBODY,
     "delivered": EVERYBODY,
 }
@@ -34,7 +46,11 @@ POSITIONS = {"read", "delivered"}
 
 def test_these_asks_there_are_and_these_kinds_of_actors_may_ask_them() -> None:
     assert {command.name: set(command.may) for command in COMMANDS} == MAY
-    assert {signal.name: set(signal.may) for signal in SIGNALS} == {"typing": EVERYBODY}
+    assert {signal.name: set(signal.may) for signal in SIGNALS} == {
+        "typing": EVERYBODY,
+        "preview": {"contact"},
+        "viewing": STAFF,
+    }
 
 
 def test_everything_but_positions_is_lasting() -> None:
