@@ -27,12 +27,14 @@ from chat.sealing import Sealer
 from chat.sessions import Sessions
 from chat.store import Store
 from chat.store.sqlite import SqliteStore
+from chat.timers import Timers
 from gateway import pages, revocation
 from gateway.address import Addresses
 from gateway.admission import Admission, HandshakeLimits
 from gateway.api import conversations, health, login, me, session, staff, token
 from gateway.api.asker import Askers
 from gateway.arrivals import Arrivals, Desk
+from gateway.asking import Asking
 from gateway.asking import Asking
 from gateway.auth import Doorkeeper, Tokens
 from gateway.budget import Budget, limited
@@ -55,6 +57,7 @@ from gateway.sign_in import SignIns
 from gateway.socket import Dirty, Node, Socket
 from gateway.stream import SWEEP_SECONDS
 from gateway.tasks import Tasks
+from gateway.timers import Alarms
 from gateway.wheel import Wheel
 from presence import REFRESH_SECONDS
 from presence.memory import MemoryPresence
@@ -86,6 +89,8 @@ class Shopbell:
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
         self.ledger = Ledger(store, clock, self._relay.settle, limits)
         self._relay.connect(self.ledger)
+        self.asking = Asking(self._relay.submit)
+        self._alarms = Alarms(Timers(store), self.asking.ask, clock)
         self.asking = Asking(self._relay.submit)
         self._roll = Roll(self._presence, hub, dirty.flush)
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
@@ -178,6 +183,7 @@ class Shopbell:
                 group.create_task(self._every(TICK_SECONDS, self._tick)),
                 group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
                 group.create_task(self._every(SWEEP_SECONDS, self._relay.let_go)),
+                group.create_task(self._every(TICK_SECONDS, self._alarms.ring)),
                 group.create_task(self._every(revocation.SWEEP_SECONDS, self._revocations.sweep)),
                 group.create_task(self._every(OLD_SESSIONS_SECONDS, self._sweep_sessions)),
             ]
@@ -227,7 +233,7 @@ class Shopbell:
     def _later(self, seconds: float, call: Callable[[], None]) -> object:
         return asyncio.get_running_loop().call_later(seconds, call)
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         while True:
             await asyncio.sleep(seconds)
             await work()
