@@ -91,7 +91,10 @@ def start(ask: Start, turn: Turn) -> Change:
 
 def send(ask: Send, turn: Turn) -> Change:
     """A message. It reopens a resolved conversation; staff's first answer claims an unassigned one."""
-    message = _written(ask, "message", turn.there.seq + 1, turn)
+    seq = turn.there.seq + 1
+    if not ask.attachments and not ask.blocks:  # nearly always
+        return said(line(ask.id, "message", spoken(ask.text), seq, turn), turn)
+    message = _written(ask, "message", seq, turn)
     if ask.blocks:
         message = replace(message, text=spoken(ask.text), blocks=stored(ask.blocks, turn.actor))
     return said(message, turn)
@@ -157,7 +160,7 @@ def spoken(text: str, *, is_optional: bool = False) -> str:
 
 def _written(ask: Start | Send | AddNote, kind: EntryKind, seq: int, turn: Turn) -> Entry:
     """The words, and the files if there are some."""
-    if not ask.attachments:  # nearly always
+    if not ask.attachments:
         return line(ask.id, kind, spoken(ask.text), seq, turn)
     words = spoken(ask.text, is_optional=True)
     return replace(line(ask.id, kind, words, seq, turn), attachments=attached(ask.attachments, turn))
@@ -168,13 +171,13 @@ def _asked(before: Conversation, message: Entry, turn: Turn) -> Conversation:
     status = before.status
     if status == "resolved" or status == "snoozed":
         status = "open" if before.assignee else "queued"
-    seq = before.seq + 1
+    seq = message.seq
     return replace(
         before,
         status=status,
         snoozed_until=None,
         waiting_since=before.waiting_since or turn.at,
-        preview=preview(message),
+        preview=message.text[:PREVIEW_LIMIT] or preview(message),
         preview_of=seq,
         messages=before.messages + 1,
         contact_seq=seq,
@@ -186,13 +189,13 @@ def _asked(before: Conversation, message: Entry, turn: Turn) -> Conversation:
 def _answered(before: Conversation, message: Entry, turn: Turn) -> Conversation:
     """The conversation after staff spoke: nobody waits, and it has somebody who answers for it."""
     actor = turn.actor
-    seq = before.seq + 1
+    seq = message.seq
     return replace(
         before,
         status="open",
         snoozed_until=None,
         waiting_since=None,
-        preview=preview(message),
+        preview=message.text[:PREVIEW_LIMIT] or preview(message),
         preview_of=seq,
         people=with_person(before, actor),
         assignee=before.assignee or actor.id,

@@ -1,4 +1,4 @@
-"""/v1/conversations: the inbox views, one conversation, its older entries."""
+"""/v1/conversations: the inbox views, one conversation, its older entries and what those said before."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from chat.directory import Directory
 from chat.model import Actor, ContactView, Conversation, Entry
 from chat.reading import PAGE, Reading, ViewName, Views
 from gateway.api.asker import Askers
-from gateway.api.payload import answer, named, read_query
+from gateway.api.payload import Limit, answer, named, read_query
 from gateway.api.route import operation
 
-Limit = Annotated[int, Meta(ge=1, le=200)]
 NEWEST = 2**53 - 1
 
 
@@ -35,6 +34,12 @@ class EntriesQuery(Struct):
 class EntriesShown(Struct):
     entries: list[Entry]
     more: bool
+
+
+class VersionsShown(Struct):
+    """What an entry said, the newest version first."""
+
+    versions: list[Entry]
 
 
 class ConversationShown(Struct):
@@ -74,6 +79,11 @@ def routes(reading: Reading, directory: Directory, askers: Askers) -> list[Route
         page, more = await reading.older(actor, named(request, "conversation"), query.before, query.limit)
         return answer(EntriesShown(page, more))
 
+    async def versions(request: Request) -> Response:
+        actor = await askers.staff(request)
+        entry = named(request, "entry", "entry")
+        return answer(VersionsShown(await reading.versions(actor, named(request, "conversation"), entry)))
+
     return [
         operation(
             "/v1/conversations",
@@ -100,6 +110,14 @@ def routes(reading: Reading, directory: Directory, askers: Askers) -> list[Route
             query=EntriesQuery,
             answer=EntriesShown,
             who="anyone",
+        ),
+        operation(
+            "/v1/conversations/{id}/entries/{entry}/versions",
+            "GET",
+            versions,
+            summary="Every version of an entry, the newest first, also of one that was withdrawn.",
+            answer=VersionsShown,
+            who="staff",
         ),
     ]
 
