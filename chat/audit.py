@@ -8,8 +8,8 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, insert, select
 
+from chat.belonging import account_key
 from chat.clock import Clock
-from chat.errors import NotFound
 from chat.model import Actor
 from chat.store import Store
 from chat.store.tables import accounts, audit
@@ -17,13 +17,22 @@ from chat.store.tables import accounts, audit
 Audited = Callable[[Connection, str, str, Mapping[str, object]], None]
 """Writes (action, target, data) into the transaction of this connection."""
 
-_ACCOUNT_KEY = select(accounts.c.key).where(accounts.c.id == bindparam("account"))
 _PAGE = (
     select(audit.c.key, audit.c.at, audit.c.actor, audit.c.action, audit.c.target, audit.c.data)
     .join_from(audit, accounts)
     .where(accounts.c.id == bindparam("account"), audit.c.key < bindparam("before"))
     .order_by(audit.c.key.desc())
     .limit(bindparam("limit"))
+)
+_LATELY = (
+    select(audit.c.data)
+    .where(
+        audit.c.account == bindparam("account"),
+        audit.c.action == bindparam("action"),
+        audit.c.target == bindparam("target"),
+    )
+    .order_by(audit.c.key.desc())
+    .limit(100)
 )
 
 NEWEST = 2**53 - 1
@@ -44,9 +53,7 @@ def record(
     connection: Connection, account: str, at: int, actor: str, action: str, target: str, data: Mapping[str, object]
 ) -> None:
     """Write one line. NotFound for an account that isn't there."""
-    key = connection.execute(_ACCOUNT_KEY, {"account": account}).scalar_one_or_none()
-    if key is None:
-        raise NotFound(field="account")
+    key = account_key(connection, account)
     row = {"account": key, "at": at, "actor": actor, "action": action, "target": target, "data": dict(data)}
     connection.execute(insert(audit).values(row))
 
@@ -75,9 +82,16 @@ class Audit:
         """See the function of this name."""
         return by(actor, self._clock)
 
-    async def write(self, actor: Actor, action: str, target: str, data: Mapping[str, object]) -> None:
-        """One line about something that isn't done by the administration itself, as an ask."""
-        await self._store.administer(lambda connection: self.by(actor)(connection, action, target, data))
+    async def write(self, actor: Actor, ask: str, action: str, target: str, data: Mapping[str, object]) -> None:
+        """One line about an ask, which the ledger has committed before. Once for each: a resend finds its line."""
+
+        def work(connection: Connection) -> None:
+            key = account_key(connection, actor.account)
+            lately = connection.execute(_LATELY, {"account": key, "action": action, "target": target}).scalars()
+            if not any(each.get("ask") == ask for each in lately):
+                self.by(actor)(connection, action, target, {**data, "ask": ask})
+
+        await self._store.administer(work)
 
     async def page(self, account: str, before: int, limit: int) -> list[Act]:
         """The account's acts before a position, the newest first."""
