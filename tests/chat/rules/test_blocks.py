@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from msgspec import ValidationError, to_builtins
@@ -10,8 +13,26 @@ from msgspec.json import Decoder, encode
 from msgspec.structs import replace
 
 from chat.errors import BadRequest, Forbidden, TooLarge
-from chat.model import Actor
-from chat.rules.blocks import Blocks, Card, Field, Form, form_of, pressable, stored
+from chat.model import TEXT_LIMIT, Actor
+from chat.rules.attachments import FILES_LIMIT
+from chat.rules.blocks import (
+    ANSWER_LIMIT,
+    BLOCKS_BYTES,
+    BLOCKS_LIMIT,
+    BUTTONS_LIMIT,
+    CHOICES_LIMIT,
+    FIELDS_LIMIT,
+    PRODUCTS_LIMIT,
+    Block,
+    Blocks,
+    Card,
+    Field,
+    Form,
+    form_of,
+    pressable,
+    stored,
+)
+from chat.rules.reactions import REACTIONS_LIMIT
 from tests.builders import DANA, ECHO, NOA, a_message
 
 decode = Decoder(Blocks).decode
@@ -165,3 +186,28 @@ def test_the_form_of_an_entry_is_found() -> None:
 
     assert form_of(replace(a_message(), blocks=(EACH[2], to_builtins(form)))) == form
     assert form_of(replace(a_message(), blocks=(to_builtins(Card("x")),))) is None
+
+
+# --- docs/rich-entries.md -----------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[3] / "docs" / "rich-entries.md").read_text()
+
+
+def test_the_page_shows_every_kind_as_it_is_stored() -> None:
+    examples = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```$", PAGE, re.M | re.S)]
+
+    assert {example["kind"] for example in examples} == {kind.__struct_config__.tag for kind in get_args(Block)}
+    assert taken(*examples) == tuple(examples)
+
+
+def test_the_page_says_the_limits() -> None:
+    limits = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", PAGE.split("## Limits")[1], re.M))
+
+    assert limits["text"] == f"{TEXT_LIMIT:,} characters"
+    assert limits["blocks of a message"] == f"{BLOCKS_LIMIT}, and {BLOCKS_BYTES // 1024} KiB of JSON"
+    assert limits["quick replies, or buttons of one block, card or product"] == f"{BUTTONS_LIMIT}"
+    assert limits["products of a block"] == f"{PRODUCTS_LIMIT}"
+    assert limits["fields of a form"] == f"{FIELDS_LIMIT}; {CHOICES_LIMIT} choices each"
+    assert limits["a text in a form"] == f"{ANSWER_LIMIT:,} characters; all answers together {TEXT_LIMIT:,}"
+    assert limits["files of a message"] == f"{FILES_LIMIT}"
+    assert limits["reactions"] == f"{REACTIONS_LIMIT} different ones of an entry"
