@@ -92,6 +92,10 @@ class Node:
     async def agent_session(self, agent: Agent | None = None) -> Session:
         return (await self._sessions.open_for_agent(agent or self.mine.agent))[1]
 
+    async def renewed(self, session: Session) -> Session:
+        """The session as it is now: it may be another contact's."""
+        return (await self._sessions.by_ids([session.id]))[session.id]
+
     async def end(self, session: Session) -> None:
         await self._sessions.end(session)
 
