@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, masked
 
@@ -37,7 +38,7 @@ def ask_with(text: bytes) -> bytes:
 def parts(payload: bytes, *at: int, opcode: int = TEXT, between: bytes = b"") -> bytes:
     """One message in pieces, cut at these places, with something between them."""
     edges = [0, *at, len(payload)]
-    pieces = [payload[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [payload[start:end] for start, end in pairwise(edges)]
     return between.join(
         masked(CONT if n else opcode, piece, fin=n == len(pieces) - 1) for n, piece in enumerate(pieces)
     )

@@ -72,13 +72,13 @@ async def play(node: Node, case: Case, pieces: Iterable[bytes]) -> Heard:
 
 def expected(case: Case, heard: Heard) -> bool:
     if case.close is not STAYS:
-        # Whatever came before a frame that ends the connection may be answered or not: websockets says the same of itself.
+        # What came before a frame that ends the connection may be answered or not: websockets says so of itself.
         return heard.close == case.close and not heard.others
     return (heard.answers, heard.pongs, heard.close, heard.others) == (case.answers, [*case.pongs], STAYS, [])
 
 
 def told(case: Case, heard: Heard) -> str:
-    return f"{case.name}: wanted {case.answers} {case.pongs} {case.close}, got {vars(heard)}"
+    return f"{case.name}: wanted {case.answers} {case.pongs} {case.close!r}, got {vars(heard)}"
 
 
 @pytest.mark.parametrize("section", SECTIONS)
