@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from chat.errors import Blocked, Changed, Forbidden, NotFound
-from chat.model import Actor, ActorKind, Author, ContactPosition, ContactView, Conversation, Entry, Signal
+from chat.model import Actor, ActorKind, Author, ContactPosition, ContactView, Conversation, Entry, Signal, Upload
 
 CONTACT: frozenset[ActorKind] = frozenset({"contact"})
 STAFF: frozenset[ActorKind] = frozenset({"agent", "bot"})
@@ -60,6 +60,27 @@ def reach(actor: Actor, entry: Entry | None) -> Entry:
     if entry is None or (entry.audience != "everyone" and not actor.is_staff):
         raise NotFound(field="entry")
     return entry
+
+
+def may_fetch(actor: Actor, upload: Upload, conversation: Conversation | None, entry: Entry | None) -> Upload:
+    """The file, if this actor may have it; else NotFound. The entry is the newest version of the one that has it.
+
+    As long as no entry has it, it is its sender's alone. An entry that was withdrawn or erased has no files.
+    """
+    if upload.entry is None:
+        if upload.owner != actor.id:
+            raise NotFound(field="upload")
+        return upload
+    if (
+        conversation is None
+        or entry is None
+        or not sees(actor, conversation)
+        or (actor.kind == "contact" and entry.audience != "everyone")
+        or entry.withdrawn
+        or all(file.id != upload.id for file in entry.attachments)
+    ):
+        raise NotFound(field="upload")
+    return upload
 
 
 def contact_view(conversation: Conversation) -> ContactView:

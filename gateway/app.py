@@ -28,10 +28,11 @@ from chat.sessions import Sessions
 from chat.store import Store
 from chat.store.sqlite import SqliteStore
 from chat.timers import Timers
+from chat.uploads import Uploads
 from gateway import pages, revocation
 from gateway.address import Addresses
 from gateway.admission import Admission, HandshakeLimits
-from gateway.api import conversations, health, login, me, session, staff, token
+from gateway.api import conversations, health, login, me, session, staff, token, uploads
 from gateway.api.asker import Askers
 from gateway.arrivals import Arrivals, Desk
 from gateway.asking import Asking
@@ -40,6 +41,12 @@ from gateway.auth import Doorkeeper, Tokens
 from gateway.budget import Budget, limited
 from gateway.bus.memory import MemoryBus
 from gateway.drain import DrainingServer, DrainTimes, drain
+from gateway.files.intake import Intake, IntakeLimits
+from gateway.files.links import Links
+from gateway.files.pictures import Pictures
+from gateway.files.serving import Serving
+from gateway.files.store import FileStore
+from gateway.files.sweep import Sweep
 from gateway.http import application
 from gateway.hub import Hub
 from gateway.limits import Meter
@@ -68,6 +75,7 @@ TICK_SECONDS = 1.0
 OLD_SESSIONS_SECONDS = 300.0
 BACKLOG = 8192  # connections that the kernel holds for us while thousands come back at once
 COLLECT = (20_000, 20, 50)  # a batch makes thousands of tuples and lists that die by themselves
+FILE_SWEEP_SECONDS = 600.0
 SHUTDOWN_SECONDS = 5  # for requests under way after the drain
 
 
@@ -144,6 +152,9 @@ class Shopbell:
             metrics=metrics,
         )
         askers = Askers(sessions, directory, origins)
+        rows, files = Uploads(store, clock), FileStore(settings.files)
+        self.files = Sweep(rows, files, clock)
+        intake = Intake(rows, files, Pictures(), _intake_limits(settings), metrics)
         self.http = application(
             [
                 *health.routes(
@@ -166,6 +177,7 @@ class Shopbell:
                 *token.routes(askers, tokens, origins),
                 *conversations.routes(reading, directory, askers),
                 *staff.routes(directory, askers),
+                *uploads.routes(rows, intake, Serving(files, metrics.download_bytes), Links(secret, clock), askers),
                 *pages.routes(directory, settings.public_url, pages.Built()),
             ],
             metrics,
@@ -183,6 +195,7 @@ class Shopbell:
                 group.create_task(self._every(TICK_SECONDS, self._tick)),
                 group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
                 group.create_task(self._every(SWEEP_SECONDS, self._relay.let_go)),
+                group.create_task(self._every(FILE_SWEEP_SECONDS, self.files.run)),
                 group.create_task(self._every(TICK_SECONDS, self._alarms.ring)),
                 group.create_task(self._every(revocation.SWEEP_SECONDS, self._revocations.sweep)),
                 group.create_task(self._every(OLD_SESSIONS_SECONDS, self._sweep_sessions)),
@@ -269,6 +282,17 @@ def _budget(settings: Settings) -> Budget:
         "logins": settings.rate_address_logins,
         "uploads": settings.rate_address_uploads,
     }
+
+
+def _intake_limits(settings: Settings) -> IntakeLimits:
+    return IntakeLimits(
+        settings.upload_bytes,
+        settings.upload_types,
+        settings.upload_seconds,
+        settings.upload_bytes_per_second,
+        settings.uploads_per_actor,
+        settings.uploads_at_once,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

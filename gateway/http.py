@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api import openapi
 from gateway.api.problem import HANDLERS
@@ -17,6 +17,15 @@ from gateway.metrics import Metrics
 
 # Answers with secrets in them are shorter, and so never compressed together with what a stranger chose.
 GZIP_FROM = 1500  # bytes; less fits one packet anyway
+AS_THEY_ARE = ("/v1/uploads/", "/v1/files/")  # files: of a length that was said, in parts that were asked for
+
+
+class Gzip(GZipMiddleware):
+    """Compresses all but files."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_file = scope["type"] == "http" and scope["path"].startswith(AS_THEY_ARE)
+        await (self.app if is_file else super().__call__)(scope, receive, send)
 
 
 def application(
@@ -29,7 +38,7 @@ def application(
     starlette = Starlette(
         routes=[*routes, openapi.route(routes)],
         exception_handlers=HANDLERS,
-        middleware=[Middleware(GZipMiddleware, minimum_size=GZIP_FROM, compresslevel=6)],
+        middleware=[Middleware(Gzip, minimum_size=GZIP_FROM, compresslevel=6)],
     )
     starlette.router.redirect_slashes = False  # its redirects repeat whatever Host the client made up
     return Headers(guard(starlette), metrics)

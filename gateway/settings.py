@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from gateway.files.content import FAMILIES
 from gateway.limits import Rate
 from gateway.origins import Origin, parse_origin
 
@@ -24,7 +25,7 @@ PLATFORM = {"port": "PORT", "store": "DATABASE_URL"}
 # Names with our prefix that belong to the test runs.
 NOT_SETTINGS = frozenset({"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES"})
 
-NEVER_SHOWN = frozenset({"secret", "metrics_token", "store"})  # a database's URL may have a password in it
+NEVER_SHOWN = frozenset({"secret", "metrics_token", "store", "files"})  # a URL may have a password in it
 
 
 class Secret:
@@ -119,6 +120,19 @@ def store_url(text: str) -> str:
     return text
 
 
+def files_url(text: str) -> str:
+    if not re.fullmatch(r"(?:file://[^?#\x00]+|memory:///|(?:s3|s3a|gs|az|abfss?)://[^\s\x00]+)", text):
+        raise ValueError("file://<folder>, s3://<bucket>[/<prefix>], gs://… or az://…")
+    return text
+
+
+def file_types(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not parts or not all(part in FAMILIES or re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", part) for part in parts):
+        raise ValueError(f"some of {', '.join(FAMILIES)} or single types (image/png), with commas between")
+    return parts
+
+
 def origins(text: str) -> tuple[Origin, ...]:
     found = [parse_origin(part.strip().rstrip("/")) for part in text.split(",") if part.strip()]
     if not found or None in found:
@@ -159,6 +173,12 @@ class Settings:
     )
     store: str = setting(
         "sqlite:///{data}/shopbell.db", store_url, "The database. `{data}` stands for the data folder."
+    )
+    files: str = setting(
+        "file://{data}/files",
+        files_url,
+        "Where attachments are: a folder, or a bucket (`s3://…`, `gs://…`, `az://…`) with credentials in the "
+        "environment, by the names that its cloud gives them.",
     )
     bus: str = setting("memory:", one_of("memory:"), "How nodes tell each other that something happened.")
     presence: str = setting("memory:", one_of("memory:"), "Where it is kept who is here.")
@@ -211,6 +231,23 @@ class Settings:
     unauthenticated_per_address: int = setting(
         "20", whole(1, 1_000_000), "Of these, sockets from one address; more get 429."
     )
+
+    # Attachments
+    upload_bytes: int = setting(
+        "20971520", whole(1024, 107_374_182_400), "Size limit of one attachment: 20 MiB. An inbox may have a lower one."
+    )
+    upload_types: tuple[str, ...] = setting(
+        "image, audio, video, pdf, text, office",
+        file_types,
+        "What may be attached, where an inbox doesn't say otherwise: image, audio, video, pdf, text, office, archive, "
+        "other, or single types (image/png).",
+    )
+    upload_seconds: float = setting(
+        "30", number(0.05, 3600), "Time that every file has to come, besides what its bytes take at the least speed."
+    )
+    upload_bytes_per_second: int = setting("8192", whole(1, 1_000_000_000), "The least speed of a file that comes.")
+    uploads_per_actor: int = setting("4", whole(1, 1000), "Files that one actor may be sending at once.")
+    uploads_at_once: int = setting("64", whole(1, 10_000), "Files that all of them may be sending to this node at once.")
 
     # The ledger's batches
     batch_asks: int = setting("256", whole(1, 10_000), "Asks that one transaction takes.")
