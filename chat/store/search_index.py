@@ -44,11 +44,11 @@ class IndexTurn(Protocol):
 
     async def advance(self, cursor: int) -> None: ...
 
-    async def reached(self, conversation: str) -> tuple[int, int]:
-        """The seq up to which a conversation is indexed, and the last rewriting that was taken account of."""
+    async def reached(self, conversation: str) -> int:
+        """The seq up to which a conversation is indexed."""
         ...
 
-    async def reach(self, conversation: str, seq: int, rewritten: int) -> None: ...
+    async def reach(self, conversation: str, seq: int) -> None: ...
 
     async def put(self, docs: Iterable[Doc]) -> None:
         """Each in the place of what was there of the same entry, conversation or contact."""
@@ -63,8 +63,9 @@ class IndexTurn(Protocol):
 
 
 class SearchIndex(Protocol):
-    """Promises: nothing of another account is ever seen; what `forget` took away can't be found, nor read from what
-    the index keeps, once it returned. Every method may raise Unavailable."""
+    """Promises: nothing of another account is ever seen; what was forgotten can't be found any more, nor read from
+    what the index keeps. What the ledger erases, and a contact that it merges, is forgotten by the same transaction.
+    Every method may raise Unavailable."""
 
     async def behind(self) -> list[str]:
         """The accounts that have something to index."""

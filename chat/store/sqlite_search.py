@@ -60,8 +60,8 @@ _HEAD = """
     WHERE a.id = ?"""
 _SAVE_HEAD = "INSERT OR REPLACE INTO search_heads (account, cursor, place, sealed, size) VALUES (?, ?, ?, ?, ?)"
 _CONVERSATION_KEY = "SELECT key FROM conversations WHERE id = ? AND account = ?"
-_REACHED = "SELECT seq, rewritten FROM search_threads WHERE conversation = ?"
-_REACH = "INSERT OR REPLACE INTO search_threads (conversation, seq, rewritten) VALUES (?, ?, ?)"
+_REACHED = "SELECT seq FROM search_threads WHERE conversation = ?"
+_REACH = "INSERT OR REPLACE INTO search_threads (conversation, seq) VALUES (?, ?)"
 _DOC = "SELECT key, at, text FROM search_docs WHERE of = ? AND account = ?"
 _ADD_DOC = "INSERT INTO search_docs (key, account, of, kind, conversation, at, text) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _DROP_DOC = "DELETE FROM search_docs WHERE key = ?"
@@ -187,12 +187,12 @@ class SqliteIndexTurn:
     async def advance(self, cursor: int) -> None:
         self._there.cursor = cursor
 
-    async def reached(self, conversation: str) -> tuple[int, int]:
+    async def reached(self, conversation: str) -> int:
         row = self._writer.execute(_REACHED, (self._conversation(conversation),)).fetchone()
-        return (row[0], row[1]) if row else (0, 0)
+        return int(row[0]) if row else 0
 
-    async def reach(self, conversation: str, seq: int, rewritten: int) -> None:
-        self._writer.execute(_REACH, (self._conversation(conversation), seq, rewritten))
+    async def reach(self, conversation: str, seq: int) -> None:
+        self._writer.execute(_REACH, (self._conversation(conversation), seq))
 
     async def put(self, docs: Iterable[Doc]) -> None:
         head = self._there

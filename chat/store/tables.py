@@ -295,13 +295,12 @@ search_heads = Table(
     Column("size", BigInteger, nullable=False),  # characters in the run that isn't full yet
 )
 
-# The seq up to which each conversation is indexed, and the last rewriting in place that was taken account of.
+# The seq up to which each conversation is indexed.
 search_threads = Table(
     "search_threads",
     metadata,
     Column("conversation", Surrogate, ForeignKey("conversations.key"), primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
-    Column("rewritten", BigInteger, nullable=False),
 )
 
 # Contacts to look at: they may change without any cursor. Triggers of the engine write here.

@@ -28,7 +28,6 @@ def upgrade() -> None:
         "search_threads",
         sa.Column("conversation", surrogate, autoincrement=False, nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.Column("rewritten", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["conversation"], ["conversations.key"], name=op.f("fk_search_threads_conversation_conversations")
         ),
