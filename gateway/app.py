@@ -17,6 +17,7 @@ import uvloop
 from chat.clock import Clock, SystemClock
 from chat.directory import Directory
 from chat.errors import Unavailable
+from chat.finder import Finder
 from chat.gather import BatchLimits
 from chat.identities import Identities
 from chat.ledger import Ledger
@@ -32,7 +33,7 @@ from chat.uploads import Uploads
 from gateway import pages, revocation
 from gateway.address import Addresses
 from gateway.admission import Admission, HandshakeLimits
-from gateway.api import conversations, health, login, me, session, staff, token, uploads
+from gateway.api import conversations, health, login, me, search, session, staff, token, uploads
 from gateway.api.asker import Askers
 from gateway.arrivals import Arrivals, Desk
 from gateway.asking import Asking
@@ -49,6 +50,7 @@ from gateway.files.store import FileStore
 from gateway.files.sweep import Sweep
 from gateway.http import application
 from gateway.hub import Hub
+from gateway.indexing import Indexing
 from gateway.limits import Meter
 from gateway.metrics import new_metrics
 from gateway.origins import Origins
@@ -97,6 +99,7 @@ class Shopbell:
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
         self.ledger = Ledger(store, clock, self._relay.settle, limits)
         self._relay.connect(self.ledger)
+        self._indexing = Indexing(store, clock, lambda: self.ledger.is_busy)
         self.asking = Asking(self._relay.submit)
         self._alarms = Alarms(Timers(store), self.asking.ask, clock)
         self.asking = Asking(self._relay.submit)
@@ -177,6 +180,7 @@ class Shopbell:
                 *token.routes(askers, tokens, origins),
                 *conversations.routes(reading, directory, askers),
                 *staff.routes(directory, askers),
+                *search.routes(Finder(store), askers),
                 *uploads.routes(rows, intake, Serving(files, metrics.download_bytes), Links(secret, clock), askers),
                 *pages.routes(directory, settings.public_url, pages.Built()),
             ],
@@ -189,6 +193,7 @@ class Shopbell:
         self._bus.listen(lambda channel, payload: None, lambda: None)
         async with asyncio.TaskGroup() as group:
             batches = group.create_task(self.ledger.run())
+            indexing = group.create_task(self._indexing.run())
             others = [
                 group.create_task(self._relay.run_signals()),
                 group.create_task(self._relay.streams.run()),
@@ -208,6 +213,8 @@ class Shopbell:
             await server.serve([listener])
             self.ledger.stop()
             await batches
+            self._indexing.stop()
+            await indexing
             for task in others:
                 task.cancel()
         await self._tasks.close()

@@ -17,6 +17,7 @@ import httpx
 from argon2 import PasswordHasher
 
 from chat.directory import Agent, Bot, Directory, Door
+from chat.finder import Finder
 from chat.identities import Identities
 from chat.model import Actor, Ask, Author, Conversation, Entry, Team, author_of, encode
 from chat.passwords import Passwords
@@ -27,7 +28,7 @@ from chat.store import Head, Move, Written
 from chat.store.migrate import migrate
 from chat.store.sqlite import SqliteStore
 from gateway import http, pages
-from gateway.api import conversations, health, login, me, session, staff, token
+from gateway.api import conversations, health, login, me, search, session, staff, token
 from gateway.api.asker import Askers
 from gateway.auth import Doorkeeper, Tokens
 from gateway.metrics import Metrics, new_metrics
@@ -162,6 +163,7 @@ class Shop:
                 *me.routes(self.directory, askers),
                 *token.routes(askers, self.tokens, origins),
                 *staff.routes(self.directory, askers),
+                *search.routes(Finder(self.store), askers),
                 *conversations.routes(Reading(self.store), self.directory, askers),
                 *health.routes(lambda: self.is_draining, self._probe, self.metrics.render),
                 *pages.routes(self.directory, [OWN], self.built),
