@@ -87,11 +87,12 @@ _DOORS = select(accounts.c.id, inboxes.c.id, inboxes.c.name, inboxes.c.public_ke
 
 _ACCOUNT = select(accounts.c.id, accounts.c.name).where(_OF_ACCOUNT)
 _ACCOUNTS = select(accounts.c.id, accounts.c.name).order_by(accounts.c.key)
-_DOOR_BY_KEY = _DOORS.where(inboxes.c.public_key == bindparam("public_key"))
-_AGENT_BY_EMAIL = _AGENTS.add_columns(agents.c.password).where(agents.c.email == bindparam("email"))
+_GOES_ON = accounts.c.suspended_at.is_(None)
+_DOOR_BY_KEY = _DOORS.where(inboxes.c.public_key == bindparam("public_key"), _GOES_ON)
+_AGENT_BY_EMAIL = _AGENTS.add_columns(agents.c.password).where(agents.c.email == bindparam("email"), _GOES_ON)
 _AGENT = _AGENTS.where(_OF_ACCOUNT, agents.c.id == bindparam("id"))
 _BOT_BY_TOKEN = _BOTS.join(bot_tokens, bot_tokens.c.bot == bots.c.id).where(
-    bot_tokens.c.hash == bindparam("hash"), bots.c.active
+    bot_tokens.c.hash == bindparam("hash"), bots.c.active, _GOES_ON
 )
 _TEAMS_OF = (
     select(team_members.c.team)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from chat import keys
+from chat.audit import Audited
 from chat.clock import Clock
 from chat.directory import Door
 from chat.errors import InvalidState, NotFound
@@ -17,9 +17,6 @@ from chat.model import AttributeType, Contact
 from chat.sealing import BrokenSeal, Sealer
 from chat.store import Scoped, Store
 from chat.store.tables import accounts, attribute_types, contacts, identities, inbox_keys, inboxes
-
-Audited = Callable[[Connection, str, str, dict[str, Any]], None]
-"""Writes an administrative act into the transaction that does it: connection, action, target, data."""
 
 LIVE = 2  # keys at once: one that signs, and one that a shop is changing over to
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import uvicorn
 import uvloop
 
+from chat.audit import Audit
 from chat.clock import Clock, SystemClock
 from chat.directory import Directory
 from chat.errors import Unavailable
@@ -28,15 +29,16 @@ from chat.sealing import Sealer
 from chat.sessions import Sessions
 from chat.store import Store
 from chat.store.sqlite import SqliteStore
+from chat.totp import Totps
 from chat.timers import Timers
 from chat.uploads import Uploads
 from gateway import pages, revocation
 from gateway.address import Addresses
 from gateway.admission import Admission, HandshakeLimits
-from gateway.api import conversations, health, login, me, search, session, staff, token, uploads
+from gateway.api import conversations, health, keys, login, me, search, session, staff, token, totp, uploads
 from gateway.api.asker import Askers
+from gateway.api.login import Logins
 from gateway.arrivals import Arrivals, Desk
-from gateway.asking import Asking
 from gateway.asking import Asking
 from gateway.auth import Doorkeeper, Tokens
 from gateway.budget import Budget, limited
@@ -59,13 +61,14 @@ from gateway.relay import Relay
 from gateway.requests import Pending, RequestProtocol
 from gateway.revocation import Revocations
 from gateway.roll import Roll
-from gateway.secret import kept_secret
+from gateway.secret import kept_secrets
 from gateway.session import SessionLimits
 from gateway.settings import Settings
 from gateway.sign_in import SignIns
 from gateway.socket import Dirty, Node, Socket
 from gateway.stream import SWEEP_SECONDS
 from gateway.tasks import Tasks
+from gateway.throttle import Throttle
 from gateway.timers import Alarms
 from gateway.wheel import Wheel
 from presence import REFRESH_SECONDS
@@ -102,7 +105,6 @@ class Shopbell:
         self._indexing = Indexing(store, clock, lambda: self.ledger.is_busy)
         self.asking = Asking(self._relay.submit)
         self._alarms = Alarms(Timers(store), self.asking.ask, clock)
-        self.asking = Asking(self._relay.submit)
         self._roll = Roll(self._presence, hub, dirty.flush)
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
         origins = Origins(settings.public_url)
@@ -134,11 +136,12 @@ class Shopbell:
         sessions = Sessions(
             store, clock, contact_life=settings.contact_session_seconds, agent_life=settings.agent_session_seconds
         )
-        secret = settings.secret.reveal() if settings.secret else kept_secret(settings.data)
-        tokens = Tokens(secret, clock, settings.token_seconds)
+        secret, *older = settings.secrets or kept_secrets(settings.data)
+        tokens = Tokens(secret, clock, settings.token_seconds, older)
         self._sessions = sessions
         self._revocations = Revocations(lambda: self.node.sockets, sessions.standing, dirty.flush)
-        identities = Identities(store, clock, Sealer(secret))
+        sealer = Sealer(secret, *older)
+        identities = Identities(store, clock, sealer)
         sign_ins = SignIns(identities, sessions, clock, self.asking.ask, self._revocations.close)
         self._doorkeeper = Doorkeeper(tokens, sessions)
         self.node.doorman = Arrivals(
@@ -154,7 +157,9 @@ class Shopbell:
             flush=dirty.flush,
             metrics=metrics,
         )
-        askers = Askers(sessions, directory, origins)
+        askers, passwords = Askers(sessions, directory, origins), Passwords()
+        totps = Totps(store, clock, sealer)
+        logins = Logins(directory, passwords, totps, Throttle(settings.rate_failed_logins, clock))
         rows, files = Uploads(store, clock), FileStore(settings.files)
         self.files = Sweep(rows, files, clock)
         intake = Intake(rows, files, Pictures(), _intake_limits(settings), metrics)
@@ -170,14 +175,17 @@ class Shopbell:
                 *login.routes(
                     directory,
                     sessions,
-                    Passwords(),
+                    logins,
                     askers,
                     origins,
+                    lambda ended: self._revocations.close(session=ended),
                     life=settings.agent_session_seconds,
                     is_https=settings.is_https,
                 ),
                 *me.routes(directory, askers),
                 *token.routes(askers, tokens, origins),
+                *totp.routes(directory, totps, logins, askers, Audit(store, clock)),
+                *keys.routes(identities, askers, Audit(store, clock)),
                 *conversations.routes(reading, directory, askers),
                 *staff.routes(directory, askers),
                 *search.routes(Finder(store), askers),
@@ -186,6 +194,7 @@ class Shopbell:
             ],
             metrics,
             limited(_budget(settings), clock, metrics),
+            is_https=settings.is_https,
         )
 
     async def run(self, listener: socket.socket) -> None:

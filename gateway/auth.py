@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jwt
@@ -47,8 +47,10 @@ class Identity(Struct, frozen=True, gc=False):
 class Tokens:
     """Short-lived socket tokens, signed by us and bound to a session."""
 
-    def __init__(self, secret: bytes, clock: Clock, life: int) -> None:
+    def __init__(self, secret: bytes, clock: Clock, life: int, older: Sequence[bytes] = ()) -> None:
+        """`older`: secrets that are being replaced, by which other nodes may still sign."""
         self._secret = secret
+        self._secrets = (secret, *older)
         self._clock = clock
         self.life = life
         """seconds"""
@@ -70,15 +72,26 @@ class Tokens:
         """The claims of a token that we signed and that hasn't expired, or Unauthorized."""
         if len(token) > TOKEN_LIMIT:
             raise Unauthorized
-        try:
-            claims = self._decoder.decode(token, self._secret, algorithms=[ALGORITHM], audience=AUDIENCE)
-        except (jwt.InvalidTokenError, ValueError) as error:
-            raise Unauthorized from error
+        claims = self._decoded(token)
         if not isinstance(claims["ses"], str) or not isinstance(claims["exp"], int):
             raise Unauthorized
         if claims["exp"] + LEEWAY_SECONDS < self._clock.now() / 1000:
             raise Unauthorized
         return claims
+
+
+    def _decoded(self, token: str) -> Mapping[str, Any]:
+        for secret in self._secrets:
+            try:
+                claims: Mapping[str, Any] = self._decoder.decode(
+                    token, secret, algorithms=[ALGORITHM], audience=AUDIENCE
+                )
+            except jwt.InvalidSignatureError:
+                continue
+            except (jwt.InvalidTokenError, ValueError) as error:
+                raise Unauthorized from error
+            return claims
+        raise Unauthorized
 
 
 class Doorkeeper:

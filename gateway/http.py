@@ -29,7 +29,11 @@ class Gzip(GZipMiddleware):
 
 
 def application(
-    routes: Sequence[BaseRoute], metrics: Metrics, guard: Callable[[ASGIApp], ASGIApp] = lambda app: app
+    routes: Sequence[BaseRoute],
+    metrics: Metrics,
+    guard: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    *,
+    is_https: bool = False,
 ) -> ASGIApp:
     """Serves these routes and the document about them; `guard` may answer before them.
 
@@ -41,4 +45,4 @@ def application(
         middleware=[Middleware(Gzip, minimum_size=GZIP_FROM, compresslevel=6)],
     )
     starlette.router.redirect_slashes = False  # its redirects repeat whatever Host the client made up
-    return Headers(guard(starlette), metrics)
+    return Headers(guard(starlette), metrics, is_https=is_https)

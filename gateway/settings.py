@@ -25,7 +25,7 @@ PLATFORM = {"port": "PORT", "store": "DATABASE_URL"}
 # Names with our prefix that belong to the test runs.
 NOT_SETTINGS = frozenset({"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES"})
 
-NEVER_SHOWN = frozenset({"secret", "metrics_token", "store", "files"})  # a URL may have a password in it
+NEVER_SHOWN = frozenset({"secret", "secret_before", "metrics_token", "store", "files"})  # URLs may have passwords
 
 
 class Secret:
@@ -196,7 +196,11 @@ class Settings:
     secret: Secret | None = setting(
         "",
         hidden,
-        "Signs the tokens. Not set: the server makes one and keeps it in the data folder, for its eyes only.",
+        "Signs the tokens and seals what is stored secretly. Not set: the server makes one and keeps it in the data "
+        "folder, for its eyes only.",
+    )
+    secret_before: Secret | None = setting(
+        "", hidden, "The one that SHOPBELL_SECRET replaces, while it is being replaced: `shopbell secret rotate`."
     )
     log: str = setting(
         "auto", one_of("auto", "plain", "json"), "Form of the log; auto is plain on a terminal, else json."
@@ -275,6 +279,9 @@ class Settings:
     rate_address_requests: Rate = setting("50/s burst 500", rate, "HTTP requests under /v1/ from one address.")
     rate_address_sessions: Rate = setting("2/s burst 200", rate, "Of these, shoppers' browsers that begin or return.")
     rate_address_logins: Rate = setting("20/60s burst 60", rate, "Of these, logins.")
+    rate_failed_logins: Rate = setting(
+        "10/600s", rate, "Failed logins with one e-mail address, from wherever; more get 429."
+    )
     rate_address_uploads: Rate = setting("1/s burst 60", rate, "Of these, files sent.")
 
     # Watching it
@@ -295,6 +302,11 @@ class Settings:
     def store_path(self) -> Path:
         """The database's file."""
         return Path(self.store.removeprefix("sqlite:///"))
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The one that counts, and behind it the one that it replaces. Empty: they are kept in the data folder."""
+        return tuple(each.reveal() for each in (self.secret, self.secret_before) if each)
 
     @property
     def is_https(self) -> bool:
@@ -349,6 +361,8 @@ def _given(line: Setting, environment: Mapping[str, str]) -> tuple[str, str]:
 
 def _together(values: Mapping[str, Any]) -> Iterator[str]:
     """What is only wrong in company."""
+    if values.get("secret_before") and values.get("secret", True) is None:
+        yield "SHOPBELL_SECRET_BEFORE needs SHOPBELL_SECRET, which replaces it."
     if "ping_seconds" in values and "pong_seconds" in values and values["pong_seconds"] >= values["ping_seconds"]:
         yield "SHOPBELL_PONG_SECONDS must be less than SHOPBELL_PING_SECONDS."
     if "outbox_bytes" in values and "frame_bytes" in values and values["outbox_bytes"] < values["frame_bytes"]:

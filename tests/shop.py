@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache, wraps
+from functools import cache, cached_property, wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from argon2 import PasswordHasher
 
+from chat.audit import Audit
 from chat.directory import Agent, Bot, Directory, Door
 from chat.finder import Finder
 from chat.identities import Identities
@@ -27,13 +28,17 @@ from chat.sessions import Sessions
 from chat.store import Head, Move, Written
 from chat.store.migrate import migrate
 from chat.store.sqlite import SqliteStore
+from chat.totp import Totps
 from gateway import http, pages
-from gateway.api import conversations, health, login, me, search, session, staff, token
+from gateway.api import conversations, health, keys, login, me, search, session, staff, token, totp
 from gateway.api.asker import Askers
+from gateway.api.login import Logins
 from gateway.auth import Doorkeeper, Tokens
+from gateway.limits import Rate
 from gateway.metrics import Metrics, new_metrics
 from gateway.origins import Origin, Origins
 from gateway.sign_in import SignIns
+from gateway.throttle import Throttle
 
 OWN = Origin("http", "shop.test", 80)
 SECRET = b"a secret that only tests may know, of some length"
@@ -41,6 +46,7 @@ PASSWORD = "correct horse"
 CONTACT_LIFE = 1000
 AGENT_LIFE = 500
 TOKEN_LIFE = 60
+FAILED_LOGINS = Rate(1 / 60, 10)
 
 
 class MovableClock:
@@ -93,6 +99,14 @@ class Shop:
     """What the service itself asked for; nobody carries it out here."""
     closed: list[str] = field(default_factory=list)
     """The sessions whose sockets were closed."""
+
+    @property
+    def totps(self) -> Totps:
+        return Totps(self.store, self.clock, Sealer(SECRET))
+
+    @cached_property
+    def logins(self) -> Logins:
+        return Logins(self.directory, self.passwords, self.totps, Throttle(FAILED_LOGINS, self.clock))
 
     @property
     def identities(self) -> Identities:
@@ -158,8 +172,17 @@ class Shop:
             [
                 *session.routes(self.directory, self.sessions, self.sign_ins, self.tokens, origins),
                 *login.routes(
-                    self.directory, self.sessions, self.passwords, askers, origins, life=AGENT_LIFE, is_https=False
+                    self.directory,
+                    self.sessions,
+                    self.logins,
+                    askers,
+                    origins,
+                    self.closed.append,
+                    life=AGENT_LIFE,
+                    is_https=False,
                 ),
+                *totp.routes(self.directory, self.totps, self.logins, askers, Audit(self.store, self.clock)),
+                *keys.routes(self.identities, askers, Audit(self.store, self.clock)),
                 *me.routes(self.directory, askers),
                 *token.routes(askers, self.tokens, origins),
                 *staff.routes(self.directory, askers),

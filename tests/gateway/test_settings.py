@@ -140,3 +140,26 @@ def test_a_slip_of_the_pen_is_pointed_out() -> None:
     told = list(settings.unknown({"SHOPBELL_PROT": "1", "SHOPBELL_SEED": "4", "PATH": "", "SHOPBELL_PORT": "8000"}))
 
     assert told == ["SHOPBELL_PROT is no setting; SHOPBELL_PORT is one."]
+
+
+def test_a_secret_that_is_being_replaced_stands_behind_the_new_one() -> None:
+    found = read({"SHOPBELL_SECRET": "n" * 40, "SHOPBELL_SECRET_BEFORE": "o" * 40})
+
+    assert found.secrets == (b"n" * 40, b"o" * 40)
+    assert "nnn" not in f"{found}"
+    assert "ooo" not in f"{found}"
+    assert read({"SHOPBELL_SECRET": "n" * 40}).secrets == (b"n" * 40,)
+    assert read({}).secrets == ()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"SHOPBELL_SECRET_BEFORE": "o" * 40}, {"SHOPBELL_SECRET": "n" * 40, "SHOPBELL_SECRET_BEFORE": "o" * 20}],
+    ids=["alone", "too short"],
+)
+def test_one_that_replaces_nothing_is_a_mistake(given: dict[str, str]) -> None:
+    with pytest.raises(BadSettings) as refused:
+        read(given)
+
+    assert "SHOPBELL_SECRET_BEFORE" in refused.value.problems[0]
+    assert "ooo" not in str(refused.value)
