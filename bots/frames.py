@@ -71,6 +71,10 @@ class State(TypedDict):
     preview: NotRequired[str]
     preview_of: NotRequired[int]
     messages: NotRequired[int]
+    rewritten: NotRequired[int]
+    snoozed_until: NotRequired[int | None]
+    followers: NotRequired[list[str]]
+    attributes: NotRequired[dict[str, Any]]
     cursor: NotRequired[int]
 
 
@@ -155,6 +159,7 @@ class Signal(TypedDict):
     conversation: str
     by: Author
     on: NotRequired[bool]
+    text: NotRequired[str]
 
 
 class Presence(TypedDict):

@@ -54,15 +54,15 @@ class Mirror:
         elif frame["type"] == "synced":
             self._synced(frame)
         elif frame["type"] == "welcome":
+            if self.me is not None and self.me["id"] != frame["me"]["id"]:
+                self.forget()
             self.me, self.epoch = frame["me"], frame["epoch"]
             self.is_synced, self._ahead = False, -1
         elif frame["type"] == "gone":
             self.threads.pop(frame["conversation"], None)
             self.heads.pop(frame["conversation"], None)
         elif frame["type"] == "reset":
-            self.threads.clear()
-            self.heads.clear()
-            self.cursor, self._ahead = None, -1
+            self.forget()
         elif frame["type"] == "presence":
             self.present = frame["present"]
 
@@ -71,6 +71,12 @@ class Mirror:
         self.watching = set(conversations)
         for conversation in list(self.threads):
             self._let_go_unless_heard(conversation)
+
+    def forget(self) -> None:
+        """What is held is of another epoch, or was another's: everything comes anew."""
+        self.threads.clear()
+        self.heads.clear()
+        self.cursor, self._ahead = None, -1
 
     def disconnected(self) -> None:
         """The socket broke: nothing is live until the next `synced`."""
@@ -112,7 +118,7 @@ class Mirror:
         thread = self.threads[conversation]
         if self.me is None or self.me["kind"] == "contact" or conversation in self.watching:
             return
-        if thread.state.get("assignee") != self.me["id"]:
+        if self.me["id"] not in (thread.state.get("assignee"), *thread.state.get("followers", ())):
             self.heads[conversation] = self.state(conversation) or thread.state
             del self.threads[conversation]
 

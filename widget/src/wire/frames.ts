@@ -52,6 +52,10 @@ export interface State {
   readonly priority?: number;
   readonly waiting_since?: number | null;
   readonly preview?: string;
+  readonly rewritten?: number; // the seq of the last change of entries in place: a merge, an erasure
+  readonly snoozed_until?: number | null;
+  readonly followers?: readonly string[];
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>;
   readonly messages?: number; // how many the contact wrote; a contact counts what is unread from its entries
   readonly cursor?: number;
 }
@@ -130,6 +134,7 @@ export interface Signal {
   readonly conversation: string;
   readonly by: Author;
   readonly on: boolean;
+  readonly text?: string; // of a preview
 }
 export interface Presence {
   readonly type: "presence";
