@@ -34,7 +34,8 @@ PLACE_BITS = 8  # of a document's key: its place in the run
 RUN_BITS = 28
 RUN = 1 << PLACE_BITS
 RUN_CHARACTERS = 16 * 1024  # a run of long texts has fewer documents
-SLICE = 32  # documents at a time, so that nobody waits for long
+SLICE = 32  # documents whose grams are made at a time, so that nobody waits for long
+ROWS = 1_000  # of grams, written at a time
 RUNS_AT_ONCE = 64
 GRAMS_AT_MOST = 24  # of a query: more don't make candidates much fewer, and each is read anyway
 LOOKED_AT = 50_000  # documents, by one search
@@ -69,6 +70,7 @@ _OF_RUN = "SELECT key, text FROM search_docs WHERE key BETWEEN ? AND ? ORDER BY 
 _COUNT_OF_RUN = "SELECT count(*) FROM search_docs WHERE key BETWEEN ? AND ?"
 _ADD_GRAM = "INSERT INTO search_grams (account, run, gram, docs) VALUES (?, ?, ?, ?)"
 _GRAMS = f"SELECT run, gram, docs FROM search_grams WHERE account = ? AND run IN {_LIST} AND gram IN {_LIST}"
+_DROP_GRAMS = "DELETE FROM search_grams WHERE account = ? AND run = ?"
 _SET_GRAM = "UPDATE search_grams SET docs = ? WHERE account = ? AND run = ? AND gram = ?"
 _DROP_GRAM = "DELETE FROM search_grams WHERE account = ? AND run = ? AND gram = ?"
 _WAITING = """
@@ -132,14 +134,19 @@ class SqliteSearchIndex:
             for gram in grams(text):
                 found.setdefault(gram, bytearray()).append(key - first)
         rows = [(head.account, head.sealed, gram, found[gram]) for gram in sorted(found)]
-        async with self._turn(False) as writer:
-            now = _Head.read(writer, account)
-            count = writer.execute(_COUNT_OF_RUN, (first, first + RUN - 1)).fetchone()[0]
-            # A full run gains nothing. What it has lost meanwhile must not be written: then once more.
-            if now is not None and now.sealed == head.sealed and count == len(docs):
-                writer.executemany(_ADD_GRAM, rows)
-                now.sealed += 1
-                now.save(writer)
+        for start in range(0, max(1, len(rows)), ROWS):
+            async with self._turn(False) as writer:
+                now = _Head.read(writer, account)
+                count = writer.execute(_COUNT_OF_RUN, (first, first + RUN - 1)).fetchone()[0]
+                if now is None or now.sealed != head.sealed or count != len(docs):
+                    break  # a full run gains nothing; what it has lost meanwhile must not be written: then once more
+                if start == 0:
+                    writer.execute(_DROP_GRAMS, (head.account, head.sealed))  # where this was begun before, and cut off
+                writer.executemany(_ADD_GRAM, rows[start : start + ROWS])
+                if start + ROWS >= len(rows):
+                    now.sealed += 1
+                    now.save(writer)
+            await asyncio.sleep(0)
         return True
 
     async def candidates(self, account: str, pieces: Sequence[str], filters: Filters, limit: int) -> Candidates:
@@ -283,7 +290,7 @@ def _drop_one(writer: sqlite3.Connection, head: _Head, key: int, text: str) -> N
     """With its place in every gram that it has. A place is never used again."""
     writer.execute(_DROP_DOC, (key,))
     run, place = _run_and_place(key)
-    if run >= head.sealed:
+    if run > head.sealed:  # of the one that is sealed next, some grams may be there
         return
     rows = writer.execute(_GRAMS, (head.account, _json([run]), _json(list(grams(text))))).fetchall()
     kept = [(docs.replace(bytes([place]), b""), head.account, run, gram) for _, gram, docs in rows]

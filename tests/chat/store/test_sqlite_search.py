@@ -79,6 +79,30 @@ async def test_what_a_run_loses_while_its_grams_are_made_is_not_written(store: S
     assert store._one("SELECT count(*) FROM search_grams WHERE gram = 'red'") == 1
 
 
+async def test_sealing_that_was_cut_off_begins_anew_and_keeps_nothing_that_is_gone(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.store.sqlite_search.ROWS", 20)
+    many = docs(SECRET, *(f"red {number}" for number in range(RUN)))
+    async with store.search.turn(MINE) as turn:
+        await turn.put(many)
+
+    for _ in range(2):
+        sealing = asyncio.ensure_future(store.search.seal(MINE))
+        while not store._one("SELECT count(*) FROM search_grams WHERE gram = 'anz'"):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        sealing.cancel()
+        await asyncio.wait([sealing])
+    assert len((await store.search.candidates(MINE, ["zan"], Filters(), 9)).docs) == 1
+    await store.search.forget(MINE, conversations=["cnv_parcel"], contacts=[many[0].of])
+    assert store._one("SELECT count(*) FROM search_grams WHERE gram = 'anz'") == 0
+
+    while await store.search.seal(MINE):
+        pass
+    assert len((await store.search.candidates(MINE, ["red"], Filters(), 999)).docs) == RUN
+    assert (await store.search.candidates(MINE, ["zan"], Filters(), 9)).docs == []
+
+
 async def test_runs_of_long_texts_are_short(store: SqliteStore) -> None:
     text = "ab " * 2_600
     await put(store, docs(*([text] * 7)))
