@@ -163,3 +163,27 @@ def test_one_that_replaces_nothing_is_a_mistake(given: dict[str, str]) -> None:
 
     assert "SHOPBELL_SECRET_BEFORE" in refused.value.problems[0]
     assert "ooo" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///srv/files", "file://./var/files", "s3://bucket/prefix", "gs://bucket", "az://container/prefix"]
+)
+def test_files_are_in_a_folder_or_a_bucket(url: str) -> None:
+    assert read({"SHOPBELL_FILES": url}).files == url
+
+
+def test_files_are_in_the_data_folder_unless_told_otherwise() -> None:
+    assert read({"SHOPBELL_DATA": "/srv/bell"}).files == "file:///srv/bell/files"
+
+
+@pytest.mark.parametrize("url", ["/srv/files", "https://user:secret@host/files", "ftp://host", "file://", "s3://a b"])
+def test_what_is_no_place_for_files_is_refused_and_not_shown(url: str) -> None:
+    (problem,) = problems(SHOPBELL_FILES=url)
+    assert problem.startswith("SHOPBELL_FILES must be file://")
+    assert "secret" not in problem
+
+
+def test_types_of_files_are_families_and_single_types() -> None:
+    assert read({"SHOPBELL_UPLOAD_TYPES": " Image,application/pdf "}).upload_types == ("image", "application/pdf")
+    for bad in ("images", "image/*", ","):
+        assert problems(SHOPBELL_UPLOAD_TYPES=bad)

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from msgspec.structs import replace
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from chat.errors import RateLimited
 from gateway.files.links import LIFE
@@ -320,3 +321,14 @@ async def test_a_guard_may_turn_senders_away(filing: Filing) -> None:
     answer = await filing.send(headers, b"text")
 
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+
+
+@in_a_filing_shop
+async def test_all_of_it_is_described(filing: Filing) -> None:
+    document = (await filing.get("/v1/openapi.json")).json()
+
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+    described = document["paths"]["/v1/uploads"]["post"]
+    assert {"201", "400", "401", "403", "404", "408", "413", "415", "503"} <= set(described["responses"])
+    fetching = document["paths"]["/v1/files/{token}"]["get"]
+    assert {"200", "206", "304", "404", "416"} <= set(fetching["responses"])
