@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from chat.errors import BadRequest, Busy, Forbidden
 from chat.finder import AT_ONCE, Finder, Found
-from chat.search import Doc, Filters, of_contact, of_entry, of_subject
+from chat.search import Doc, Filters, of_contact, of_entry, of_subject, parse, ranked
 from chat.store import Store, Written
 from tests.builders import (
     DANA,
@@ -137,6 +138,28 @@ async def test_what_changed_since_it_was_indexed_is_shown_as_it_is_or_not_at_all
 
     assert await texts(finder, "parcel", kind="message") == ["the parcel, edited"]
     assert await texts(finder, "parcel", kind="subject") == []
+
+
+async def test_among_five_thousand_texts_the_pages_are_what_ranking_all_of_them_gives(store: Store) -> None:
+    chance = random.Random(5)
+    words = ["parcel", "parcels", "שלום", "שָׁלוֹם", "น้ำหอม", "สั่งซื้อ", "ışık", "IŞIK", "refund", "refunded", "the", "of"]
+    said = [" ".join(chance.choices(words, k=chance.randint(1, 7))) for _ in range(5_000)]
+    entries = [replace(a_message(n, text=text, seq=n), at=MOMENT + n // 3) for n, text in enumerate(said, 1)]
+    await store_moves(store, a_move(a_conversation(seq=5_000), *entries))
+    docs = [doc for entry in entries if (doc := of_entry("cnv_parcel", entry))]
+    for start in range(0, len(docs), 250):
+        async with store.search.turn(MINE) as turn:
+            await turn.put(docs[start : start + 250])
+        while await store.search.seal(MINE):
+            pass
+    finder = Finder(store)
+
+    for query in ("refund שלום", "หอม isik", '"the parcel"', "arcel ซื้อ", "refunded the of"):
+        expected = ranked(parse(query), docs)
+        assert 20 < len(expected) < 2_000
+        first = await finder.find(NOA, query, Filters(), 20)
+        second = await finder.find(NOA, query, Filters(), 50, first.after or "")
+        assert [hit.entry for hit in first.hits + second.hits] == [each.doc.of for each in expected[:70]]
 
 
 async def test_contacts_may_not_search_and_other_accounts_find_nothing(store: Store) -> None:
