@@ -29,13 +29,13 @@ from chat.sealing import Sealer
 from chat.sessions import Sessions
 from chat.store import Store
 from chat.store.sqlite import SqliteStore
-from chat.totp import Totps
 from chat.timers import Timers
+from chat.totp import Totps
 from chat.uploads import Uploads
 from gateway import pages, revocation
 from gateway.address import Addresses
 from gateway.admission import Admission, HandshakeLimits
-from gateway.api import conversations, health, keys, login, me, search, session, staff, token, totp, uploads
+from gateway.api import backoffice, conversations, health, keys, login, me, search, session, staff, token, totp, uploads
 from gateway.api.asker import Askers
 from gateway.api.login import Logins
 from gateway.arrivals import Arrivals, Desk
@@ -190,6 +190,19 @@ class Shopbell:
                 *staff.routes(directory, askers),
                 *search.routes(Finder(store), askers),
                 *uploads.routes(rows, intake, Serving(files, metrics.download_bytes), Links(secret, clock), askers),
+                *backoffice.routes(
+                    store,
+                    clock,
+                    askers,
+                    directory,
+                    logins,
+                    passwords,
+                    self.asking,
+                    self._revocations.close,
+                    self.files.delete_of_contact,
+                    settings.public_url[0],
+                    origins,
+                ),
                 *pages.routes(directory, settings.public_url, pages.Built()),
             ],
             metrics,
@@ -210,9 +223,9 @@ class Shopbell:
                 group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
                 group.create_task(self._every(SWEEP_SECONDS, self._relay.let_go)),
                 group.create_task(self._every(FILE_SWEEP_SECONDS, self.files.run)),
-                group.create_task(self._every(TICK_SECONDS, self._alarms.ring)),
                 group.create_task(self._every(revocation.SWEEP_SECONDS, self._revocations.sweep)),
                 group.create_task(self._every(OLD_SESSIONS_SECONDS, self._sweep_sessions)),
+                group.create_task(self._every(TICK_SECONDS, self._alarms.ring)),
             ]
             gc.collect()
             gc.freeze()  # what is here now stays: the collector needn't look at it again
@@ -307,6 +320,7 @@ def _intake_limits(settings: Settings) -> IntakeLimits:
         settings.upload_seconds,
         settings.upload_bytes_per_second,
         settings.uploads_per_actor,
+        settings.uploads_per_address,
         settings.uploads_at_once,
     )
 
