@@ -34,7 +34,7 @@ run: $(RUNTIME) $(FRONT_END)
 	$(BIN)/shopbell seed
 	exec $(BIN)/shopbell serve
 
-## check       format, lint, types, imports: under a minute
+## check       format, lint, types, imports, audit: under a minute
 .PHONY: check
 check: $(DEVELOPMENT) $(NODE_MODULES)
 	$(BIN)/ruff format --check
@@ -42,6 +42,12 @@ check: $(DEVELOPMENT) $(NODE_MODULES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	npm run --silent check
+	$(BIN)/python setup/audit.py
+
+## audit       known holes in locked dependencies, part of check; SHOPBELL_AUDIT=strict fails when nobody can be asked
+.PHONY: audit
+audit: $(DEVELOPMENT) $(NODE_MODULES)
+	$(BIN)/python setup/audit.py
 
 ## test        check, then every test there is, browsers and faults included
 .PHONY: test

@@ -25,12 +25,15 @@ ROOT = Path(__file__).parent.parent
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
 
-# Limits are on, but no honest load may meet them. Tokens last as long as a run.
+# Limits are on, but no honest load may meet them. All of it comes from one address. Tokens last as long as a run.
 RAISED = {
     "SHOPBELL_RATE_CONTACT_MESSAGES": "1000000/s",
     "SHOPBELL_RATE_AGENT_MESSAGES": "1000000/s",
     "SHOPBELL_RATE_CONTACT_FRAMES": "1000000/s",
     "SHOPBELL_RATE_STAFF_FRAMES": "1000000/s",
+    "SHOPBELL_RATE_ANONYMOUS_MESSAGES": "1000000/s",
+    "SHOPBELL_RATE_ADDRESS_CONNECTS": "1000000/s",
+    "SHOPBELL_UNAUTHENTICATED_PER_ADDRESS": "1000000",
     "SHOPBELL_TOKEN_SECONDS": "3600",
     "SHOPBELL_LOG": "json",
 }

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from bots.errors import Closed
 from bots.frames import Entry, Frame, State
 from bots.mirror import Thread
 from bots.outbox import Ask
+from bots.verbs import Block
 
 log = logging.getLogger("shopbell.bot")
 
@@ -37,9 +38,23 @@ class Message:
     def text(self) -> str:
         return self.entry.get("text", "")
 
-    def reply(self, text: str) -> Ask:
+    @property
+    def pressed(self) -> str | None:
+        """The value of the button that the contact pressed, if this is a press."""
+        return (self.entry.get("data") or {}).get("postback")
+
+    @property
+    def filled_in(self) -> dict[str, Any] | None:
+        """The values of the form that the contact submitted, if this is one."""
+        return (self.entry.get("data") or {}).get("values")
+
+    def reply(self, text: str, *, blocks: Sequence[Block] = ()) -> Ask:
         """Write into the same conversation."""
-        return self.client.send(self.conversation, text)
+        return self.client.send(self.conversation, text, blocks=blocks)
+
+    def react(self, emoji: str) -> Ask:
+        """Answer it with an emoji."""
+        return self.client.react(self.conversation, self.id, emoji)
 
     def note(self, text: str) -> Ask:
         """Leave a note for staff in the same conversation."""
@@ -116,7 +131,7 @@ class Bot:
         if entry["kind"] != "message" or entry["born"] <= self._handled[conversation]:
             return False
         self._handled[conversation] = entry["born"]
-        return entry["author"]["kind"] == "contact"
+        return entry["author"]["kind"] == "contact" and not entry.get("withdrawn")
 
     def _queue(self, message: Message, tasks: asyncio.TaskGroup) -> None:
         lane = self._lanes.get(message.conversation)

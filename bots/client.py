@@ -13,7 +13,7 @@ from bots.events import ROOM, Subscription
 from bots.frames import PROTOCOL, Frame, Ok, Welcome
 from bots.mirror import Mirror
 from bots.outbox import Outbox
-from bots.reconnect import LOST, UNAUTHORIZED, Course, Pace
+from bots.reconnect import CHANGED, LOST, UNAUTHORIZED, Course, Pace
 from bots.verbs import Verbs
 
 log = logging.getLogger("shopbell.client")
@@ -127,7 +127,7 @@ class Client(Verbs):
             log.info("socket closed (%s %s): %s in %.2f s", end.code, end.reason, way, delay)
             if way == "stop":
                 return self._end(Closed(end.code, end.reason))
-            if way == "renew":
+            if way == "renew" or end.code == CHANGED:
                 self._fresh = None
             await asyncio.sleep(delay)
 

@@ -13,6 +13,15 @@ class Author(TypedDict):
     id: NotRequired[str]
 
 
+class Attachment(TypedDict):
+    id: str
+    name: str
+    type: str
+    size: int
+    width: NotRequired[int]
+    height: NotRequired[int]
+
+
 class Entry(TypedDict):
     id: str
     seq: int
@@ -24,6 +33,11 @@ class Entry(TypedDict):
     activity: NotRequired[str]
     data: NotRequired[dict[str, Any]]
     audience: NotRequired[str]
+    blocks: NotRequired[list[dict[str, Any]]]
+    attachments: NotRequired[list[Attachment]]
+    reactions: NotRequired[dict[str, list[str]]]
+    edited_at: NotRequired[int]
+    withdrawn: NotRequired[bool]
 
 
 class Person(TypedDict):
@@ -55,7 +69,12 @@ class State(TypedDict):
     priority: NotRequired[int]
     waiting_since: NotRequired[int | None]
     preview: NotRequired[str]
+    preview_of: NotRequired[int]
     messages: NotRequired[int]
+    rewritten: NotRequired[int]
+    snoozed_until: NotRequired[int | None]
+    followers: NotRequired[list[str]]
+    attributes: NotRequired[dict[str, Any]]
     cursor: NotRequired[int]
 
 
@@ -140,6 +159,7 @@ class Signal(TypedDict):
     conversation: str
     by: Author
     on: NotRequired[bool]
+    text: NotRequired[str]
 
 
 class Presence(TypedDict):

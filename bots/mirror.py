@@ -6,6 +6,8 @@ from typing import Any
 
 from bots.frames import Change, Entry, Frame, Heads, Me, Snapshot, State, Synced
 
+NAMED = 50  # conversations in one hello: it has 4 KiB, and the service watches no more
+
 
 @dataclass(slots=True)
 class Thread:
@@ -52,15 +54,15 @@ class Mirror:
         elif frame["type"] == "synced":
             self._synced(frame)
         elif frame["type"] == "welcome":
+            if self.me is not None and self.me["id"] != frame["me"]["id"]:
+                self.forget()
             self.me, self.epoch = frame["me"], frame["epoch"]
             self.is_synced, self._ahead = False, -1
         elif frame["type"] == "gone":
             self.threads.pop(frame["conversation"], None)
             self.heads.pop(frame["conversation"], None)
         elif frame["type"] == "reset":
-            self.threads.clear()
-            self.heads.clear()
-            self.cursor, self._ahead = None, -1
+            self.forget()
         elif frame["type"] == "presence":
             self.present = frame["present"]
 
@@ -69,6 +71,12 @@ class Mirror:
         self.watching = set(conversations)
         for conversation in list(self.threads):
             self._let_go_unless_heard(conversation)
+
+    def forget(self) -> None:
+        """What is held is of another epoch, or was another's: everything comes anew."""
+        self.threads.clear()
+        self.heads.clear()
+        self.cursor, self._ahead = None, -1
 
     def disconnected(self) -> None:
         """The socket broke: nothing is live until the next `synced`."""
@@ -96,19 +104,21 @@ class Mirror:
         if self.me is None or not self.epoch:
             return None
         if self.me["kind"] == "contact":
-            seqs = {id: thread.position for id, thread in self.threads.items()}
+            seqs = {id: thread.position for id, thread in list(self.threads.items())[-NAMED:]}
             return {"epoch": self.epoch, "conversations": seqs} if seqs else None
         if self.cursor is None:
             return None
-        self.watching = set(self.threads)  # the service takes what we name for watched
-        return {"epoch": self.epoch, "cursor": self.cursor, "watch": list(self.threads)}
+        # What finds no room in a hello is in our hands, so it comes as a snapshot.
+        named = sorted(self.threads, key=lambda conversation: conversation not in self.watching)[:NAMED]
+        self.watching = set(named)  # the service takes what we name for watched
+        return {"epoch": self.epoch, "cursor": self.cursor, "watch": named}
 
     def _let_go_unless_heard(self, conversation: str) -> None:
         # From now on nothing of it is sent to us, so a copy would silently grow old, and a later resume name it whole.
         thread = self.threads[conversation]
         if self.me is None or self.me["kind"] == "contact" or conversation in self.watching:
             return
-        if thread.state.get("assignee") != self.me["id"]:
+        if self.me["id"] not in (thread.state.get("assignee"), *thread.state.get("followers", ())):
             self.heads[conversation] = self.state(conversation) or thread.state
             del self.threads[conversation]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 UNAUTHORIZED = 4005
+CHANGED = 4202  # who we are: the token is another's by now
 LOST = 1006  # no close frame came: the network, or a killed server
 
 Manner = Literal["stop", "renew", "back_off", "promptly"]

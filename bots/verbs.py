@@ -1,7 +1,7 @@
 """What a peer can ask, as methods. They queue at once and return an Ask to await; the order of calls is kept."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bots.errors import Refused
@@ -10,7 +10,8 @@ from bots.ids import new_id
 from bots.mirror import Mirror
 from bots.outbox import Ask, Outbox
 
-UNCHANGED: Any = object()  # a field left out of `assign`
+UNCHANGED: Any = object()  # a field left out of `assign` or `edit`
+Block = Mapping[str, Any]  # docs/rich-entries.md says what there is
 
 
 class Verbs:
@@ -23,18 +24,50 @@ class Verbs:
         self.watched: list[str] = []
         self.frame_limit = 65536
 
-    def start(self, inbox: str, text: str, *, id: str | None = None) -> Ask:
+    def start(self, inbox: str, text: str, *, attachments: Sequence[str] = (), id: str | None = None) -> Ask:
         """Open a conversation (contacts only). The Ok carries its id; the first message has the id of the ask."""
         frame = {"type": "conversation.start", "id": id or new_id(), "inbox": inbox, "text": text}
-        return self._ask(frame, lane=frame["id"])
+        return self._ask(frame | _if_any(attachments=attachments), lane=frame["id"])
 
-    def send(self, conversation: str, text: str, *, id: str | None = None) -> Ask:
-        """Write a message that everyone in the conversation sees."""
-        return self._entry("message.send", conversation, text, id)
+    def send(
+        self,
+        conversation: str,
+        text: str,
+        *,
+        blocks: Sequence[Block] = (),
+        attachments: Sequence[str] = (),
+        id: str | None = None,
+    ) -> Ask:
+        """Write a message that everyone in the conversation sees. `attachments` are ids of uploads."""
+        more = _if_any(blocks=blocks, attachments=attachments)
+        return self._entry("message.send", conversation, id, text=text, **more)
 
-    def note(self, conversation: str, text: str, *, id: str | None = None) -> Ask:
+    def note(self, conversation: str, text: str, *, attachments: Sequence[str] = (), id: str | None = None) -> Ask:
         """Write a note that only staff and bots see."""
-        return self._entry("note.add", conversation, text, id)
+        return self._entry("note.add", conversation, id, text=text, **_if_any(attachments=attachments))
+
+    def edit(
+        self, conversation: str, entry: str, text: str, *, blocks: Sequence[Block] = UNCHANGED, id: str | None = None
+    ) -> Ask:
+        """Change an own message or note. Blocks stay unless others are given, or none (`[]`)."""
+        more = {} if blocks is UNCHANGED else {"blocks": list(blocks)}
+        return self._verb("message.edit", conversation, id, entry=entry, text=text, **more)
+
+    def withdraw(self, conversation: str, entry: str, *, id: str | None = None) -> Ask:
+        """Take back an own message or note; only its place is left."""
+        return self._verb("message.withdraw", conversation, id, entry=entry)
+
+    def react(self, conversation: str, entry: str, emoji: str, *, on: bool = True, id: str | None = None) -> Ask:
+        """Answer an entry with an emoji, or take that back."""
+        return self._verb("message.react", conversation, id, entry=entry, emoji=emoji, on=on)
+
+    def press(self, conversation: str, entry: str, button: str, *, id: str | None = None) -> Ask:
+        """Press a button or quick reply of an entry, named by its value (contacts only). It is a message."""
+        return self._entry("postback", conversation, id, entry=entry, button=button)
+
+    def submit(self, conversation: str, entry: str, values: Mapping[str, Any], *, id: str | None = None) -> Ask:
+        """Fill in the form of an entry (contacts only). It is a message; refused with the field at fault."""
+        return self._entry("form.submit", conversation, id, entry=entry, values=dict(values))
 
     def claim(self, conversation: str, *, id: str | None = None) -> Ask:
         """Take a conversation for oneself; refused `taken` when somebody else holds it."""
@@ -83,8 +116,8 @@ class Verbs:
             ask = self.watch(self.watched)
             ask.settled.add_done_callback(_look_away)
 
-    def _entry(self, type: str, conversation: str, text: str, id: str | None) -> Ask:
-        frame = {"type": type, "id": id or new_id(), "conversation": conversation, "text": text}
+    def _entry(self, type: str, conversation: str, id: str | None, **fields: Any) -> Ask:
+        frame = {"type": type, "id": id or new_id(), "conversation": conversation, **fields}
         ask = self._ask(frame, lane=conversation)
         self.outbox.chain(frame, self.mirror.last_own_entry(conversation))
         return ask
@@ -118,6 +151,11 @@ class Verbs:
 
     def _wake(self, frame: dict[str, Any] | None = None) -> None:
         """Tell the socket that something is due; `frame` is one that goes out at once, unrepeated."""
+
+
+def _if_any(**fields: Sequence[Any]) -> dict[str, Any]:
+    """What is left out where there is nothing."""
+    return {name: list(values) for name, values in fields.items() if values}
 
 
 def _look_away(settled: asyncio.Future[Any]) -> None:

@@ -6,19 +6,21 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from chat.errors import Blocked, Forbidden, NotFound
-from chat.model import Actor, ActorKind, Author, ContactPosition, ContactView, Conversation, Entry, Signal
+from chat.errors import Blocked, Changed, Forbidden, NotFound
+from chat.model import Actor, ActorKind, Author, ContactPosition, ContactView, Conversation, Entry, Signal, Upload
 
 CONTACT: frozenset[ActorKind] = frozenset({"contact"})
 STAFF: frozenset[ActorKind] = frozenset({"agent", "bot"})
 PARTICIPANTS: frozenset[ActorKind] = CONTACT | STAFF
 OURSELVES: frozenset[ActorKind] = frozenset({"system"})
+AGENTS: frozenset[ActorKind] = frozenset({"agent"})
 
 SYSTEM = "sys_shopbell"
 """The service itself, which acts in every account: timers, identities. Nobody says hello as this one."""
 
 # The author of these is somebody who answers, so that the contact may know them.
 _OPEN_ACTIVITIES = frozenset({"claimed"})
+_OPEN_SIGNALS = frozenset({"typing"})
 
 
 def system(account: str) -> Actor:
@@ -29,10 +31,13 @@ def system(account: str) -> Actor:
 def allow(may: frozenset[ActorKind], actor: Actor | None, at: int = 0, *, is_lasting: bool = False) -> Actor:
     """The actor, if this kind of actor may ask this kind of thing at all at this moment (ms).
 
-    Else Forbidden, or Blocked: a blocked contact may still say how far it has read.
+    Else Forbidden, or Changed for a contact that has become another, or Blocked: a blocked contact may still say how
+    far it has read.
     """
-    if actor is None or not actor.active or actor.kind not in may:
+    if actor is None or actor.kind not in may:
         raise Forbidden
+    if not actor.active:
+        raise Changed if actor.kind == "contact" else Forbidden
     if is_lasting and actor.blocked_until > at:
         raise Blocked
     return actor
@@ -48,6 +53,34 @@ def enter(actor: Actor, conversation: Conversation | None) -> Conversation:
     if conversation is None or not sees(actor, conversation):
         raise NotFound(field="conversation")
     return conversation
+
+
+def reach(actor: Actor, entry: Entry | None) -> Entry:
+    """The entry of a conversation that the actor has entered, if it may see it; else NotFound for both."""
+    if entry is None or (entry.audience != "everyone" and not actor.is_staff):
+        raise NotFound(field="entry")
+    return entry
+
+
+def may_fetch(actor: Actor, upload: Upload, conversation: Conversation | None, entry: Entry | None) -> Upload:
+    """The file, if this actor may have it; else NotFound. The entry is the newest version of the one that has it.
+
+    As long as no entry has it, it is its sender's alone. An entry that was withdrawn or erased has no files.
+    """
+    if upload.entry is None:
+        if upload.owner != actor.id:
+            raise NotFound(field="upload")
+        return upload
+    if (
+        conversation is None
+        or entry is None
+        or not sees(actor, conversation)
+        or (actor.kind == "contact" and entry.audience != "everyone")
+        or entry.withdrawn
+        or all(file.id != upload.id for file in entry.attachments)
+    ):
+        raise NotFound(field="upload")
+    return upload
 
 
 def contact_view(conversation: Conversation) -> ContactView:
@@ -90,13 +123,22 @@ def contact_entries(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _unnamed(entry: Entry) -> Entry:
+    if entry.reactions:
+        # Never by who answers at the moment: what was sent before somebody joins must be as it is read after that.
+        entry = replace(entry, reactions={emoji: tuple(map(_reactor, who)) for emoji, who in entry.reactions.items()})
     if entry.kind != "activity" or entry.activity in _OPEN_ACTIVITIES or entry.author.kind == "contact":
         return entry
     return replace(entry, author=Author(entry.author.kind))
 
 
-def contact_signal(signal: Signal, conversation: Conversation) -> Signal:
-    """A signal as the contact may hear it: named only if it comes from somebody who answers."""
+def _reactor(actor: str) -> str:
+    return actor if actor.startswith("con_") else "staff"
+
+
+def contact_signal(signal: Signal, conversation: Conversation) -> Signal | None:
+    """A signal as the contact may hear it, if it may: named only if it comes from somebody who answers."""
+    if signal.name not in _OPEN_SIGNALS:
+        return None
     if signal.by.id in conversation.people:
         return signal
     return replace(signal, by=Author(signal.by.kind))

@@ -20,6 +20,7 @@ from chat.model import (
     Needs,
     Receipt,
     Turn,
+    author_of,
     derived_id,
     digest,
     encode,
@@ -118,14 +119,14 @@ class Batch:
             turn = self._with_more(account, turn, ticket.needs)
         change = command.rule(ask, turn)
         if isinstance(change, Change):
-            self._apply(account, actor, conversation, change, lasting, mark)
+            self._apply(account, actor, conversation, change, at, lasting, mark)
             return Done(change.conversation.id, change.conversation.seq, at)
         if change is None or isinstance(change, ContactChange):
             self._write_contacts(account, change.contacts if change else ())
             return Done(conversation.id, conversation.seq, at) if conversation else Done("", 0, at)
         for each in change:
             before = loaded.conversations.get((account, each.conversation.id))
-            self._apply(account, actor, before, each, lasting, mark)
+            self._apply(account, actor, before, each, at, lasting, mark)
             lasting = mark = None  # the first entry of the first change is the ask's own
         first = change[0].conversation
         return Done(first.id, first.seq, at)
@@ -170,6 +171,7 @@ class Batch:
         actor: Actor,
         before: Conversation | None,
         change: Change,
+        at: int,
         ask: Lasting | None,
         mark: bytes | None,
     ) -> None:
@@ -179,19 +181,22 @@ class Batch:
         if move is None:
             move = self._moves[scoped] = Move(account, before, after, [])
         move.after = after
+        if change.erases:  # also of what was written in this very batch
+            for written in move.entries:
+                written.entry = _emptied(written.entry)
         self._loaded.conversations[scoped] = after
         self._heads[account] = Head(after.cursor, max(self._now, self._heads[account].at))
         for entry in change.entries:
             written = Written(entry, after.cursor, mark)
             move.entries.append(written)
             if ask is not None and mark is not None:  # the first entry is the ask's own
-                self._loaded.receipts[account, ask.id] = Receipt(actor.id, mark, after.id, entry.seq, entry.at)
+                self._loaded.receipts[account, ask.id] = Receipt(actor.id, mark, after.id, entry.seq, at)
                 if entry.id == ask.id:
                     self.tails[after.id, actor.id] = entry.id
                 else:  # a later version of another ask's entry
-                    written.ask = ask.id
+                    written.ask, written.asker, written.asked_at = ask.id, actor.id, at
                 mark = None
-            for file in entry.attachments:
+            for file in entry.attachments if entry.seq == entry.born else ():
                 upload = self._loaded.uploads[account, file.id]
                 self._loaded.uploads[account, file.id] = replace(upload, conversation=after.id, entry=entry.id)
         if change.timers or change.erases or change.contacts:
@@ -204,6 +209,8 @@ class Batch:
         for contact in contacts:
             scoped = (account, contact.id)
             self._contacts[scoped] = self._loaded.contacts[scoped] = contact
+            if contact.merged_into is not None:
+                self._take_over(account, contact.id, contact.merged_into)
             known = self._loaded.actors.get(scoped)
             if known is not None:
                 self._loaded.actors[scoped] = replace(
@@ -212,6 +219,31 @@ class Batch:
                     active=contact.merged_into is None and not contact.erased,
                     blocked_until=contact.blocked_until,
                 )
+
+    def _take_over(self, account: str, left: str, into: str) -> None:
+        """What a contact wrote is the other's: the store sees to what is in it, this to what is in the batch."""
+        loaded = self._loaded
+        for scoped, receipt in loaded.receipts.items():
+            if scoped[0] == account and receipt.author == left:
+                loaded.receipts[scoped] = replace(receipt, author=into)
+        for scoped, (conversation, entry) in loaded.entries.items():
+            if scoped[0] == account:
+                loaded.entries[scoped] = (conversation, _as_of(entry, left, into))
+        for written in [written for (of, _), move in self._moves.items() if of == account for written in move.entries]:
+            written.entry = _as_of(written.entry, left, into)
+            written.asker = into if written.asker == left else written.asker
+
+
+def _as_of(entry: Entry, left: str, into: str) -> Entry:
+    """The entry with one contact in the place of another."""
+    reactions = {emoji: tuple(into if who == left else who for who in by) for emoji, by in entry.reactions.items()}
+    author = author_of(into) if entry.author.id == left else entry.author
+    return replace(entry, author=author, reactions=reactions) if entry.reactions else replace(entry, author=author)
+
+
+def _emptied(entry: Entry) -> Entry:
+    """As an erasure leaves entries in the store."""
+    return replace(entry, text="", data=None, blocks=(), attachments=(), reactions={}, edited_at=0, withdrawn=False)
 
 
 def _again(receipt: Receipt, actor: Actor, mark: bytes) -> Done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Select, Table, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from chat import keys
+from chat.audit import Audited, unheard
+from chat.belonging import account_key, kind_of, link, must_be, must_be_staff
 from chat.clock import Clock
-from chat.errors import BadRequest, NotFound
+from chat.errors import BadRequest
 from chat.model import Actor, Role, Team
 from chat.store import Scoped, Store
 from chat.store.tables import accounts, agents, bot_tokens, bots, inbox_teams, inboxes, ledgers, team_members, teams
@@ -85,12 +87,12 @@ _DOORS = select(accounts.c.id, inboxes.c.id, inboxes.c.name, inboxes.c.public_ke
 
 _ACCOUNT = select(accounts.c.id, accounts.c.name).where(_OF_ACCOUNT)
 _ACCOUNTS = select(accounts.c.id, accounts.c.name).order_by(accounts.c.key)
-_ACCOUNT_KEY = select(accounts.c.key).where(_OF_ACCOUNT)
-_DOOR_BY_KEY = _DOORS.where(inboxes.c.public_key == bindparam("public_key"))
-_AGENT_BY_EMAIL = _AGENTS.add_columns(agents.c.password).where(agents.c.email == bindparam("email"))
+_GOES_ON = accounts.c.suspended_at.is_(None)
+_DOOR_BY_KEY = _DOORS.where(inboxes.c.public_key == bindparam("public_key"), _GOES_ON)
+_AGENT_BY_EMAIL = _AGENTS.add_columns(agents.c.password).where(agents.c.email == bindparam("email"), _GOES_ON)
 _AGENT = _AGENTS.where(_OF_ACCOUNT, agents.c.id == bindparam("id"))
 _BOT_BY_TOKEN = _BOTS.join(bot_tokens, bot_tokens.c.bot == bots.c.id).where(
-    bot_tokens.c.hash == bindparam("hash"), bots.c.active
+    bot_tokens.c.hash == bindparam("hash"), bots.c.active, _GOES_ON
 )
 _TEAMS_OF = (
     select(team_members.c.team)
@@ -182,7 +184,14 @@ class Directory:
         return account
 
     async def add_inbox(
-        self, account: str, name: str, *, public_key: str | None = None, origins: Sequence[str] = ()
+        self,
+        account: str,
+        name: str,
+        *,
+        public_key: str | None = None,
+        origins: Sequence[str] = (),
+        settings: Mapping[str, object] | None = None,
+        audit: Audited = unheard,
     ) -> Door:
         """A new inbox. `origins` may embed it. BadRequest if the public key is taken."""
         door = Door(account, keys.fresh_id("inb"), name, public_key or keys.fresh_id("inb")[4:], tuple(origins))
@@ -194,7 +203,9 @@ class Directory:
                 "name": name,
                 "public_key": door.public_key,
                 "origins": list(origins),
+                "settings": dict(settings or {}),
             },
+            audit,
             taken="public_key",
         )
         return door
@@ -205,26 +216,27 @@ class Directory:
         """A new agent; `password` is what `Passwords.hash` gave. BadRequest if somebody has the e-mail address."""
         agent = Agent(account, keys.fresh_id("agt"), normal_email(email), name, picture, role, True)
         values = {"id": agent.id, "email": agent.email, "name": name, "picture": picture, "role": role}
-        await self._add(account, agents, {**values, "password": password}, taken="email")
+        await self._add(account, agents, {**values, "password": password}, unheard, taken="email")
         return agent
 
-    async def add_team(self, account: str, name: str) -> Team:
+    async def add_team(self, account: str, name: str, audit: Audited = unheard) -> Team:
         team = Team(account, keys.fresh_id("tem"), name)
-        await self._add(account, teams, {"id": team.id, "name": name})
+        await self._add(account, teams, {"id": team.id, "name": name}, audit)
         return team
 
-    async def add_bot(self, account: str, name: str, picture: str | None = None) -> Bot:
+    async def add_bot(self, account: str, name: str, picture: str | None = None, audit: Audited = unheard) -> Bot:
         bot = Bot(account, keys.fresh_id("bot"), name, picture, True)
-        await self._add(account, bots, {"id": bot.id, "name": name, "picture": picture})
+        await self._add(account, bots, {"id": bot.id, "name": name, "picture": picture}, audit)
         return bot
 
-    async def add_member(self, team: Scoped, member: str) -> None:
+    async def add_member(self, team: Scoped, member: str, audit: Audited = unheard) -> None:
         """Put an agent or bot into a team; NotFound unless both are the account's. Again does no harm."""
 
         def work(connection: Connection) -> None:
-            _must_be(connection, teams, team)
-            _must_be(connection, bots if member.startswith("bot_") else agents, (team[0], member))
-            _link(connection, team_members, {"team": team[1], "member": member})
+            must_be(connection, teams, team)
+            must_be_staff(connection, (team[0], member))
+            link(connection, team_members, {"team": team[1], "member": member})
+            audit(connection, "team.add_member", team[1], {"member": member})
 
         await self._store.administer(work)
 
@@ -232,24 +244,28 @@ class Directory:
         """Make a team answer for an inbox; NotFound unless both are the account's. Again does no harm."""
 
         def work(connection: Connection) -> None:
-            _must_be(connection, inboxes, inbox)
-            _must_be(connection, teams, (inbox[0], team))
-            _link(connection, inbox_teams, {"inbox": inbox[1], "team": team})
+            must_be(connection, inboxes, inbox)
+            must_be(connection, teams, (inbox[0], team))
+            link(connection, inbox_teams, {"inbox": inbox[1], "team": team})
 
         await self._store.administer(work)
 
-    async def add_api_token(self, bot: Scoped) -> str:
+    async def add_api_token(self, bot: Scoped, audit: Audited = unheard) -> str:
         """A new API token of a bot, which nobody can show again. NotFound if the bot isn't the account's."""
-        token = keys.fresh_secret(keys.API_TOKEN_PREFIX)
+        return (await self.add_token(bot, audit))[1]
+
+    async def add_token(self, bot: Scoped, audit: Audited = unheard) -> tuple[str, str]:
+        """The same with the token's id before it."""
+        id_, token = keys.fresh_id("tok"), keys.fresh_secret(keys.API_TOKEN_PREFIX)
 
         def work(connection: Connection) -> None:
-            _must_be(connection, bots, bot)
-            values: dict[str, object] = {"hash": keys.fingerprint(token), "id": keys.fresh_id("tok"), "bot": bot[1]}
-            values["created_at"] = self._clock.now()
+            must_be(connection, bots, bot)
+            values = {"hash": keys.fingerprint(token), "id": id_, "bot": bot[1], "created_at": self._clock.now()}
             connection.execute(insert(bot_tokens).values(values))
+            audit(connection, "bot_token.create", id_, {"bot": bot[1]})
 
         await self._store.administer(work)
-        return token
+        return id_, token
 
     async def _one(self, statement: Select[Any], shape: Callable[..., T], **parameters: object) -> T | None:
         def work(connection: Connection) -> T | None:
@@ -258,12 +274,20 @@ class Directory:
 
         return await self._store.inspect(work)
 
-    async def _add(self, account: str, table: Table, values: dict[str, object], taken: str | None = None) -> None:
+    async def _add(
+        self,
+        account: str,
+        table: Table,
+        values: dict[str, object],
+        audit: Audited,
+        *,
+        taken: str | None = None,
+    ) -> None:
+        told = {name: value for name, value in values.items() if name not in ("id", "password")}
+
         def work(connection: Connection) -> None:
-            key = connection.execute(_ACCOUNT_KEY, {"account": account}).scalar_one_or_none()
-            if key is None:
-                raise NotFound(field="account")
-            connection.execute(insert(table).values(account=key, **values))
+            connection.execute(insert(table).values(account=account_key(connection, account), **values))
+            audit(connection, f"{kind_of(table)}.create", str(values["id"]), told)
 
         try:
             await self._store.administer(work)
@@ -279,15 +303,3 @@ def normal_email(email: str) -> str:
 def _door(row: Sequence[Any]) -> Door:
     account, inbox, name, public_key, origins = row
     return Door(account, inbox, name, public_key, tuple(origins))
-
-
-def _must_be(connection: Connection, table: Table, what: Scoped) -> None:
-    statement = select(table.c.key).join(accounts).where(accounts.c.id == what[0], table.c.id == what[1])
-    if connection.execute(statement).first() is None:
-        raise NotFound(field=table.name.removesuffix("s"))
-
-
-def _link(connection: Connection, table: Table, values: dict[str, str]) -> None:
-    same = [column == values[column.name] for column in table.primary_key]
-    if connection.execute(select(table).where(*same)).first() is None:
-        connection.execute(insert(table).values(values))

@@ -45,6 +45,14 @@ class Blocked(Refused):
     says = "You can't write here at the moment."
 
 
+class Changed(Refused):
+    """The contact lives on in another. Sockets are closed instead: whoever comes back asks again as that one."""
+
+    code = "changed"
+    retry = True
+    says = "Who you are has changed: come back."
+
+
 class NotFound(Refused):
     """Also the answer for what exists and belongs to somebody else."""
 
@@ -107,6 +115,7 @@ REFUSALS: tuple[type[Refused], ...] = (
     UnknownType,
     Forbidden,
     Blocked,
+    Changed,
     NotFound,
     IdReused,
     Taken,

@@ -6,7 +6,7 @@ import secrets
 from hashlib import sha256
 from typing import Literal
 
-IdPrefix = Literal["acc", "inb", "agt", "tem", "bot", "con", "ses", "tok", "inv", "upl"]
+IdPrefix = Literal["acc", "inb", "agt", "tem", "bot", "con", "ses", "tok", "inv", "upl", "key"]
 
 # Secrets carry a prefix, so that whoever finds one in a log or a repository knows what it opens.
 SESSION_PREFIX = "sbs_"

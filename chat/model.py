@@ -141,6 +141,8 @@ class Conversation(Struct, frozen=True, gc=False):
     priority: int = 0
     waiting_since: int | None = None
     preview: str = ""
+    preview_of: int = 0
+    """Where the message was born that the preview is of: an edit of it changes the preview, of another one not."""
     messages: int = 0
     """How many the contact wrote; `contact_seq` is the seq of the last of them. Unread is derived from both."""
     contact_seq: int = 0
@@ -218,6 +220,8 @@ class Signal(Struct, frozen=True, gc=False):
     conversation: str
     by: Author
     on: bool
+    text: str | None = None
+    """What has been typed so far, of a preview."""
 
 
 class Ask(Struct, frozen=True, gc=False, kw_only=True, tag_field="type"):

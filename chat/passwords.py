@@ -9,11 +9,12 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from chat.errors import Busy
+from chat.errors import BadRequest, Busy
 
 T = TypeVar("T")
 
 AT_ONCE = 2  # each takes a core for 50 ms and 64 MiB
+SHORTEST = 10  # characters: length is what makes guessing long
 WAITING = 64  # beyond this a flood of logins would only make everybody wait
 
 
@@ -52,6 +53,14 @@ class Passwords:
                 return await asyncio.to_thread(work)
         finally:
             self._waiting -= 1
+
+
+def check(password: str, email: str, field: str = "password") -> None:
+    """BadRequest unless it may be the password of whoever has this e-mail address."""
+    if len(password) < SHORTEST:
+        raise BadRequest(f"A password has at least {SHORTEST} characters.", field=field)
+    if password.strip().lower() in (email.lower(), email.lower().partition("@")[0]):
+        raise BadRequest("The e-mail address is no password.", field=field)
 
 
 def _bytes(password: str) -> bytes:

@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.json import encode
+from msgspec.structs import replace
 
 from chat.access import contact_entries, contact_view, enter, sees
-from chat.errors import BadRequest
+from chat.errors import BadRequest, Forbidden, NotFound
 from chat.model import Actor, ContactView, Conversation, Entry
 from chat.store import Store, View
 
@@ -84,6 +86,13 @@ class Reading:
         async with self._store.view() as view:
             return await view.conversation(account, conversation)
 
+    async def as_now(self, actor: Actor) -> Actor:
+        """A contact with the end of its block as it is now; staff as it is."""
+        if actor.kind != "contact":
+            return actor
+        async with self._store.view() as view:
+            return replace(actor, blocked_until=await view.blocked_until(actor.account, actor.id))
+
     async def cursors(self, accounts: Collection[str]) -> dict[str, int]:
         """Where the ledgers of these accounts stand."""
         async with self._store.view() as view:
@@ -133,6 +142,17 @@ class Reading:
             entries = await view.before(actor.account, conversation, before, limit + TOGETHER, staff=actor.is_staff)
         page, more = _page(entries, limit)
         return (page if actor.is_staff else contact_entries(page)), more
+
+    async def versions(self, actor: Actor, conversation: str, entry: str) -> list[Entry]:
+        """All that an entry ever said, the newest first: staff's alone. NotFound if it isn't there for this actor."""
+        if not actor.is_staff:
+            raise Forbidden
+        async with self._store.view() as view:
+            enter(actor, await view.conversation(actor.account, conversation))
+            found = await view.versions(actor.account, conversation, entry)
+        if not found:
+            raise NotFound(field="entry")
+        return found
 
     async def in_hands(self, actor: Actor, held: Collection[str] = ()) -> list[str]:
         """The ids of what this staff member has: all that isn't resolved, and what is among the held ones."""
@@ -244,7 +264,11 @@ async def _missed_by_contact(view: View, actor: Actor, conversation: Conversatio
 
 
 def _is_too_much(entries: Collection[Entry]) -> bool:
-    return len(entries) > CATCH_UP_CHANGES or sum(len(entry.text) for entry in entries) > CATCH_UP_BYTES
+    return len(entries) > CATCH_UP_CHANGES or sum(map(_weight, entries)) > CATCH_UP_BYTES
+
+
+def _weight(entry: Entry) -> int:
+    return len(entry.text) + (len(encode(entry.blocks)) if entry.blocks else 0)
 
 
 async def _with(

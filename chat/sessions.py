@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Select, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select, union_all, update
 
 from chat import keys
 from chat.clock import Clock
@@ -14,11 +14,15 @@ from chat.directory import Agent, Door
 from chat.errors import NotFound
 from chat.model import KIND_OF_PREFIX, Actor
 from chat.store import Store
-from chat.store.tables import accounts, agents, contacts, sessions
+from chat.store.tables import accounts, agents, bot_tokens, bots, contacts, sessions
+
+KEPT_MS = 30 * 24 * 3600 * 1000  # a session that is over stays so long, for whoever looks into what happened
+SWEPT = 5_000  # rows looked at in one go: a few milliseconds
+NEVER = 2**53 - 1  # ms
 
 
 class Session(Struct, frozen=True):
-    """A session that still counts: it isn't over, and its actor is there and active."""
+    """A session that still counts: it isn't over, and its actor is there and active. A bot's is its API token."""
 
     id: str
     actor: Actor
@@ -40,17 +44,45 @@ _SESSIONS = (
     )
     .join_from(sessions, accounts)
     .outerjoin(agents, and_(agents.c.id == sessions.c.actor, agents.c.account == sessions.c.account, agents.c.active))
-    .outerjoin(contacts, and_(contacts.c.id == sessions.c.actor, contacts.c.account == sessions.c.account))
+    .outerjoin(
+        contacts,
+        and_(
+            contacts.c.id == sessions.c.actor,
+            contacts.c.account == sessions.c.account,
+            contacts.c.merged_into.is_(None),
+            ~contacts.c.erased,
+        ),
+    )
     .where(
         sessions.c.ended_at.is_(None),
         sessions.c.expires_at > bindparam("now"),
+        accounts.c.suspended_at.is_(None),
         func.coalesce(agents.c.id, contacts.c.id).is_not(None),
     )
+)
+_TOKENS = (
+    select(bot_tokens.c.id, bots.c.id, accounts.c.id, bots.c.name, bots.c.picture)
+    .join_from(bot_tokens, bots, bots.c.id == bot_tokens.c.bot)
+    .join(accounts, accounts.c.key == bots.c.account)
+    .where(bots.c.active, accounts.c.suspended_at.is_(None))
 )
 # Made once: SQLAlchemy finds the compiled form by the statement, and making one costs as much as running it.
 _ACCOUNT_KEY = select(accounts.c.key).where(accounts.c.id == bindparam("account"))
 _BY_SECRET = _SESSIONS.where(sessions.c.secret == bindparam("secret"))
 _BY_IDS = _SESSIONS.where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+_BY_TOKEN = _TOKENS.where(bot_tokens.c.hash == bindparam("hash"))
+_STANDING = union_all(
+    _SESSIONS.with_only_columns(sessions.c.id, sessions.c.actor, maintain_column_froms=True).where(
+        sessions.c.id.in_(bindparam("ids", expanding=True))
+    ),
+    _TOKENS.with_only_columns(bot_tokens.c.id, bots.c.id).where(bot_tokens.c.id.in_(bindparam("ids", expanding=True))),
+)
+_LAST = select(func.coalesce(func.max(sessions.c.key), 0))
+_SWEEP = delete(sessions).where(
+    sessions.c.key > bindparam("after"),
+    sessions.c.key <= bindparam("upto"),
+    or_(sessions.c.expires_at < bindparam("before"), sessions.c.ended_at < bindparam("before")),
+)
 
 
 class Sessions:
@@ -61,9 +93,16 @@ class Sessions:
         self._clock = clock
         self._contact_life = contact_life * 1000
         self._agent_life = agent_life * 1000
+        self._swept = 0
 
-    async def open_for_contact(self, door: Door) -> tuple[str, Session]:
-        """A new anonymous contact at this door, and the secret by which its browser will be known."""
+    async def open_for_contact(self, door: Door, contact: str | None = None) -> tuple[str, Session]:
+        """A new session at this door, and the secret by which its browser will be known: of a new anonymous contact,
+        or of this one, who is there already."""
+        if contact is not None:
+            return await self._open(Actor(door.account, "contact", contact), door.id, self._contact_life)
+        return await self._open_for_a_new_contact(door)
+
+    async def _open_for_a_new_contact(self, door: Door) -> tuple[str, Session]:
         contact = Actor(door.account, "contact", keys.fresh_id("con"))
 
         def work(connection: Connection, account: int, now: int) -> None:
@@ -85,6 +124,23 @@ class Sessions:
         """Those of these sessions that still count, by one statement."""
         return await self._find(_BY_IDS, {"ids": list(ids), "now": self._clock.now()})
 
+    async def by_api_token(self, token: str) -> Session | None:
+        """The bot that holds this API token, as a session that lasts until it is revoked."""
+        row = await self._store.inspect(
+            lambda connection: connection.execute(_BY_TOKEN, {"hash": keys.fingerprint(token)}).one_or_none()
+        )
+        if row is None:
+            return None
+        token_id, bot, account, name, picture = row
+        return Session(token_id, Actor(account, "bot", bot, name, None, picture), None, NEVER)
+
+    async def standing(self, ids: Collection[str]) -> dict[str, str]:
+        """Of these sessions and API tokens those that still count, and whose they are now: one statement."""
+        parameters = {"ids": list(ids), "now": self._clock.now()}
+        return await self._store.inspect(
+            lambda connection: {row[0]: row[1] for row in connection.execute(_STANDING, parameters)}
+        )
+
     async def extend(self, session: Session) -> None:
         """A contact came back: its session begins anew. Written only when half of it is over."""
         now = self._clock.now()
@@ -94,6 +150,17 @@ class Sessions:
     async def end(self, session: Session) -> None:
         """From now on its secret and its tokens open nothing."""
         await self._set(session, ended_at=self._clock.now())
+
+    async def sweep(self) -> int:
+        """Delete some of those that were over 30 days ago, where the last call stopped; returns how many."""
+        parameters = {"after": self._swept, "upto": self._swept + SWEPT, "before": self._clock.now() - KEPT_MS}
+
+        def work(connection: Connection) -> tuple[int, int]:
+            return connection.execute(_SWEEP, parameters).rowcount, connection.execute(_LAST).scalar_one()
+
+        count, last = await self._store.administer(work)
+        self._swept = 0 if self._swept + SWEPT >= last else self._swept + SWEPT
+        return count
 
     async def _open(
         self, actor: Actor, inbox: str | None, life: int, before: Callable[[Connection, int, int], None] | None = None

@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, seed, token."""
+"""The command line: serve, migrate, seed, token, secret."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
+from chat.access import system
+from chat.audit import by as audit_by
 from chat.clock import SystemClock
 from chat.directory import Account, Directory
 from chat.errors import Unavailable
 from chat.passwords import Passwords
+from chat.store import Store
 from chat.store.migrate import is_current, migrate
 from chat.store.sqlite import SqliteStore
 from gateway import log, settings
+from gateway.rotation import reseal, rotate
+from gateway.secret import FILE
 from gateway.seed import PASSWORD, seed
 from gateway.settings import BadSettings, Settings
+
+T = TypeVar("T")
 
 OK, FAILED, MISUSED = 0, 1, 2
 
@@ -68,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     token = add("token", _token, "Make an API token for a bot, and the bot where it is missing.")
     token.add_argument("--bot", metavar="NAME", required=True, help="the bot's name")
     token.add_argument("--account", metavar="ID", help="the account, where there is more than one")
+    secret = add("secret", _secret, "Replace the server's secret, while no server runs: `shopbell secret rotate`.")
+    secret.add_argument("what", choices=["rotate"], help="sealed values get a new seal; sessions and passwords stay")
     return parser
 
 
@@ -110,11 +120,12 @@ def _token(chosen: Settings, command: argparse.Namespace) -> None:
     async def work(directory: Directory) -> None:
         account = _the_account(await directory.accounts(), command.account)
         known = {bot.name: bot for bot in (await directory.staff(account.id)).bots}
+        audit = audit_by(system(account.id), SystemClock())
         bot = known.get(command.bot)
         if bot is None:
-            bot = await directory.add_bot(account.id, command.bot)
+            bot = await directory.add_bot(account.id, command.bot, audit=audit)
             print(f"{bot.name} is a new bot of {account.name}.", file=sys.stderr)
-        print(await directory.add_api_token((account.id, bot.id)))
+        print(await directory.add_api_token((account.id, bot.id), audit))
         print("Nobody can show this token again: keep it where it is safe.", file=sys.stderr)
 
     if not command.bot.strip():
@@ -122,22 +133,41 @@ def _token(chosen: Settings, command: argparse.Namespace) -> None:
     _with_directory(chosen, work)
 
 
+def _secret(chosen: Settings, _: argparse.Namespace) -> None:
+    given = chosen.secrets
+    if not given:
+        count = _with_store(chosen, lambda store: rotate(store, chosen.data))
+        print(f"{chosen.data / FILE} has a new secret; {count} values are sealed with it.")
+    elif len(given) == 1:
+        print(
+            "The secret is set by SHOPBELL_SECRET, so it is you who replaces it. Set SHOPBELL_SECRET_BEFORE to what it "
+            "is, and SHOPBELL_SECRET to a new one (`openssl rand -base64 48` makes one). Restart every server. Later "
+            "stop the server, run this command again, and unset SHOPBELL_SECRET_BEFORE."
+        )
+    else:
+        count = _with_store(chosen, lambda store: reseal(store, given))
+        print(f"{count} values are sealed with SHOPBELL_SECRET. Now unset SHOPBELL_SECRET_BEFORE.")
+
+
 # --- What they share --------------------------------------------------------------------------------------------------
 
 
 def _with_directory(chosen: Settings, work: Callable[[Directory], Coroutine[None, None, None]]) -> None:
     """Run some work on the directory, while no server has the database."""
+    _with_store(chosen, lambda store: work(Directory(store, SystemClock())))
 
-    async def run() -> None:
+
+def _with_store(chosen: Settings, work: Callable[[Store], Coroutine[None, None, T]]) -> T:
+    async def run() -> T:
         store = SqliteStore.open(chosen.store_path)
         try:
-            await work(Directory(store, SystemClock()))
+            return await work(store)
         finally:
             await store.close()
 
     _must_be_current(chosen)
     try:
-        asyncio.run(run())
+        return asyncio.run(run())
     except Unavailable as error:
         raise Failed(_explained(error, chosen)) from error
 

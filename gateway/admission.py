@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import Struct
 from websockets.datastructures import Headers
 
 from chat.clock import Clock
-from gateway.limits import Bucket, Rate
+from gateway.address import Addresses
+from gateway.limits import Bucket, Meter, Rate
 from gateway.metrics import Metrics
 from gateway.origins import Origins
 
@@ -24,21 +26,37 @@ class Turned(Exception):
         self.headers = headers or {}
 
 
+class HandshakeLimits(Struct, frozen=True):
+    """Of the node: handshakes a second, and sockets that haven't said who they are. Of one address: both again."""
+
+    per_second: int
+    unauthenticated: int
+    address_connects: Rate
+    address_unauthenticated: int
+
+
 class Admission:
-    """Counts handshakes per second, and sockets that haven't said who they are."""
+    """Counts handshakes, and sockets that haven't said who they are, of the node and of each address."""
 
     def __init__(
-        self, origins: Origins, clock: Clock, metrics: Metrics, *, per_second: int, unauthenticated: int
+        self, origins: Origins, addresses: Addresses, clock: Clock, metrics: Metrics, limits: HandshakeLimits
     ) -> None:
         self._origins = origins
+        self._addresses = addresses
         self._clock = clock
-        self._handshakes = Bucket(Rate(per_second, per_second))
-        self._unauthenticated = unauthenticated
+        self._limits = limits
+        self._handshakes = Bucket(Rate(limits.per_second, limits.per_second))
+        self._connects = Meter(limits.address_connects)
         self._metrics = metrics
         self._waiting = 0
+        self._waiting_by_address: dict[str, int] = {}
         self.is_draining = False
 
-    def check(self, path: str, headers: Headers) -> bool:
+    def address(self, peer: str, headers: Headers) -> str:
+        """The key by which limits know who is behind this connection."""
+        return self._addresses.of(peer, headers.get_all("X-Forwarded-For"))
+
+    def check(self, path: str, headers: Headers, address: str) -> bool:
         """Raises Turned. Returns whether the peer has an Origin; without one only a bot's token will do."""
         if path.partition("?")[0] != PATH:
             raise Turned(404, "There is nothing here.")
@@ -49,21 +67,40 @@ class Admission:
         if len(origins) > 1 or (origins and not self._origins.allow(origins[0])):
             self._count("origin")
             raise Turned(403, "This origin may not connect.")
-        if self._waiting >= self._unauthenticated or self._handshakes.take(self._clock.ticks()):
+        now = self._clock.ticks()
+        self._check_address(address, now, is_browser=bool(origins))
+        if self._waiting >= self._limits.unauthenticated or self._handshakes.take(now):
             self._count("overloaded")
             raise Turned(503, "Too many connections at once.", {"Retry-After": "1"})
         self._count("accepted")
         return bool(origins)
 
-    def enter(self) -> None:
-        """One more that hasn't said who it is."""
+    def enter(self, address: str) -> None:
+        """One more of this address that hasn't said who it is; `known` or `left` must follow."""
         self._waiting += 1
+        self._waiting_by_address[address] = self._waiting_by_address.get(address, 0) + 1
         self._metrics.unauthenticated.inc()
 
-    def known(self) -> None:
-        """One of them has said it, or has gone."""
+    def known(self, address: str) -> None:
+        """One of them has said it."""
         self._waiting -= 1
+        rest = self._waiting_by_address.pop(address) - 1
+        if rest:
+            self._waiting_by_address[address] = rest
         self._metrics.unauthenticated.dec()
+
+    def left(self, address: str, *, has_origin: bool) -> None:
+        """One of them has gone, or was closed, without having been let in."""
+        self.known(address)
+        if not has_origin:
+            self._connects.take(address, self._clock.ticks())
+
+    def _check_address(self, address: str, now: float, *, is_browser: bool) -> None:
+        """A bot's farm may come from one address as often as it likes, so of what has no Origin only failures count."""
+        wait = self._connects.take(address, now) if is_browser else self._connects.look(address, now)
+        if wait or self._waiting_by_address.get(address, 0) >= self._limits.address_unauthenticated:
+            self._count("address")
+            raise Turned(429, "Too many connections from this address.", {"Retry-After": str(int(wait) + 1)})
 
     def _count(self, outcome: str) -> None:
         self._metrics.handshakes.labels(outcome).inc()

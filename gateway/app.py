@@ -7,44 +7,69 @@ import gc
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
 import uvicorn
 import uvloop
 
+from chat.audit import Audit
 from chat.clock import Clock, SystemClock
 from chat.directory import Directory
+from chat.errors import Unavailable
+from chat.finder import Finder
 from chat.gather import BatchLimits
+from chat.identities import Identities
 from chat.ledger import Ledger
 from chat.model import ActorKind
 from chat.passwords import Passwords
 from chat.reading import Reading
+from chat.sealing import Sealer
 from chat.sessions import Sessions
 from chat.store import Store
 from chat.store.sqlite import SqliteStore
-from gateway import pages
-from gateway.admission import Admission
-from gateway.api import conversations, health, login, me, session, staff, token
+from chat.timers import Timers
+from chat.totp import Totps
+from chat.uploads import Uploads
+from gateway import pages, revocation
+from gateway.address import Addresses
+from gateway.admission import Admission, HandshakeLimits
+from gateway.api import backoffice, conversations, health, keys, login, me, search, session, staff, token, totp, uploads
 from gateway.api.asker import Askers
+from gateway.api.login import Logins
 from gateway.arrivals import Arrivals, Desk
+from gateway.asking import Asking
 from gateway.auth import Doorkeeper, Tokens
+from gateway.budget import Budget, limited
 from gateway.bus.memory import MemoryBus
 from gateway.drain import DrainingServer, DrainTimes, drain
+from gateway.files.intake import Intake, IntakeLimits
+from gateway.files.links import Links
+from gateway.files.pictures import Pictures
+from gateway.files.serving import Serving
+from gateway.files.store import FileStore
+from gateway.files.sweep import Sweep
 from gateway.http import application
 from gateway.hub import Hub
+from gateway.indexing import Indexing
+from gateway.limits import Meter
 from gateway.metrics import new_metrics
 from gateway.origins import Origins
 from gateway.outbox import OutboxLimits
 from gateway.relay import Relay
 from gateway.requests import Pending, RequestProtocol
+from gateway.revocation import Revocations
 from gateway.roll import Roll
-from gateway.secret import kept_secret
+from gateway.secret import kept_secrets
 from gateway.session import SessionLimits
 from gateway.settings import Settings
+from gateway.sign_in import SignIns
 from gateway.socket import Dirty, Node, Socket
 from gateway.stream import SWEEP_SECONDS
 from gateway.tasks import Tasks
+from gateway.throttle import Throttle
+from gateway.timers import Alarms
 from gateway.wheel import Wheel
 from presence import REFRESH_SECONDS
 from presence.memory import MemoryPresence
@@ -52,8 +77,10 @@ from presence.memory import MemoryPresence
 log = logging.getLogger("gateway.app")
 
 TICK_SECONDS = 1.0
+OLD_SESSIONS_SECONDS = 300.0
 BACKLOG = 8192  # connections that the kernel holds for us while thousands come back at once
 COLLECT = (20_000, 20, 50)  # a batch makes thousands of tuples and lists that die by themselves
+FILE_SWEEP_SECONDS = 600.0
 SHUTDOWN_SECONDS = 5  # for requests under way after the drain
 
 
@@ -71,19 +98,27 @@ class Shopbell:
         reading = Reading(store)
         self._bus = MemoryBus()
         self._presence = MemoryPresence(clock.ticks)
-        self._relay = Relay(hub, self._bus, reading, dirty.flush, metrics)
+        self._relay = Relay(hub, self._bus, reading, dirty.flush, metrics, clock.now)
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
         self.ledger = Ledger(store, clock, self._relay.settle, limits)
         self._relay.connect(self.ledger)
+        self._indexing = Indexing(store, clock, lambda: self.ledger.is_busy)
+        self.asking = Asking(self._relay.submit)
+        self._alarms = Alarms(Timers(store), self.asking.ask, clock)
         self._roll = Roll(self._presence, hub, dirty.flush)
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
         origins = Origins(settings.public_url)
         admission = Admission(
             origins,
+            Addresses(settings.trusted_proxies),
             clock,
             metrics,
-            per_second=settings.handshakes_per_second,
-            unauthenticated=settings.unauthenticated_sockets,
+            HandshakeLimits(
+                settings.handshakes_per_second,
+                settings.unauthenticated_sockets,
+                settings.rate_address_connects,
+                settings.unauthenticated_per_address,
+            ),
         )
         self.node = Node(
             relay=self._relay,
@@ -101,12 +136,18 @@ class Shopbell:
         sessions = Sessions(
             store, clock, contact_life=settings.contact_session_seconds, agent_life=settings.agent_session_seconds
         )
-        secret = settings.secret.reveal() if settings.secret else kept_secret(settings.data)
-        tokens = Tokens(secret, clock, settings.token_seconds)
-        self._doorkeeper = Doorkeeper(tokens, sessions, directory)
+        secret, *older = settings.secrets or kept_secrets(settings.data)
+        tokens = Tokens(secret, clock, settings.token_seconds, older)
+        self._sessions = sessions
+        self._revocations = Revocations(lambda: self.node.sockets, sessions.standing, dirty.flush)
+        sealer = Sealer(secret, *older)
+        identities = Identities(store, clock, sealer)
+        sign_ins = SignIns(identities, sessions, clock, self.asking.ask, self._revocations.close)
+        self._doorkeeper = Doorkeeper(tokens, sessions)
         self.node.doorman = Arrivals(
             Desk(store.epoch, round(settings.ping_seconds * 1000), settings.frame_bytes, _limits(settings)),
             identify=self._doorkeeper.identify,
+            revoked=lambda: self._revocations.count,
             reading=reading,
             follow=self._relay.follow,
             reach=self._relay.streams.reach,
@@ -116,27 +157,57 @@ class Shopbell:
             flush=dirty.flush,
             metrics=metrics,
         )
-        askers = Askers(sessions, directory)
+        askers, passwords = Askers(sessions, directory, origins), Passwords()
+        totps = Totps(store, clock, sealer)
+        logins = Logins(directory, passwords, totps, Throttle(settings.rate_failed_logins, clock))
+        rows, files = Uploads(store, clock), FileStore(settings.files)
+        self.files = Sweep(rows, files, clock)
+        intake = Intake(rows, files, Pictures(), _intake_limits(settings), metrics)
         self.http = application(
             [
-                *health.routes(lambda: admission.is_draining, partial(reading.cursors, []), metrics.render),
-                *session.routes(directory, sessions, tokens, origins),
+                *health.routes(
+                    lambda: admission.is_draining,
+                    partial(reading.cursors, []),
+                    metrics.render,
+                    settings.metrics_token.reveal() if settings.metrics_token else None,
+                ),
+                *session.routes(directory, sessions, sign_ins, tokens, origins),
                 *login.routes(
                     directory,
                     sessions,
-                    Passwords(),
+                    logins,
                     askers,
                     origins,
+                    lambda ended: self._revocations.close(session=ended),
                     life=settings.agent_session_seconds,
                     is_https=settings.is_https,
                 ),
                 *me.routes(directory, askers),
                 *token.routes(askers, tokens, origins),
+                *totp.routes(directory, totps, logins, askers, Audit(store, clock)),
+                *keys.routes(identities, askers, Audit(store, clock)),
                 *conversations.routes(reading, directory, askers),
                 *staff.routes(directory, askers),
+                *search.routes(Finder(store), askers),
+                *uploads.routes(rows, intake, Serving(files, metrics.download_bytes), Links(secret, clock), askers),
+                *backoffice.routes(
+                    store,
+                    clock,
+                    askers,
+                    directory,
+                    logins,
+                    passwords,
+                    self.asking,
+                    self._revocations.close,
+                    self.files.delete_of_contact,
+                    settings.public_url[0],
+                    origins,
+                ),
                 *pages.routes(directory, settings.public_url, pages.Built()),
             ],
             metrics,
+            limited(_budget(settings), clock, metrics),
+            is_https=settings.is_https,
         )
 
     async def run(self, listener: socket.socket) -> None:
@@ -144,12 +215,17 @@ class Shopbell:
         self._bus.listen(lambda channel, payload: None, lambda: None)
         async with asyncio.TaskGroup() as group:
             batches = group.create_task(self.ledger.run())
+            indexing = group.create_task(self._indexing.run())
             others = [
                 group.create_task(self._relay.run_signals()),
                 group.create_task(self._relay.streams.run()),
                 group.create_task(self._every(TICK_SECONDS, self._tick)),
                 group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
                 group.create_task(self._every(SWEEP_SECONDS, self._relay.let_go)),
+                group.create_task(self._every(FILE_SWEEP_SECONDS, self.files.run)),
+                group.create_task(self._every(revocation.SWEEP_SECONDS, self._revocations.sweep)),
+                group.create_task(self._every(OLD_SESSIONS_SECONDS, self._sweep_sessions)),
+                group.create_task(self._every(TICK_SECONDS, self._alarms.ring)),
             ]
             gc.collect()
             gc.freeze()  # what is here now stays: the collector needn't look at it again
@@ -159,6 +235,8 @@ class Shopbell:
             await server.serve([listener])
             self.ledger.stop()
             await batches
+            self._indexing.stop()
+            await indexing
             for task in others:
                 task.cancel()
         await self._tasks.close()
@@ -197,10 +275,14 @@ class Shopbell:
     def _later(self, seconds: float, call: Callable[[], None]) -> object:
         return asyncio.get_running_loop().call_later(seconds, call)
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         while True:
             await asyncio.sleep(seconds)
             await work()
+
+    async def _sweep_sessions(self) -> None:
+        with suppress(Unavailable):  # then the next time
+            await self._sessions.sweep()
 
     async def _tick(self) -> None:
         self._wheel.tick(self._clock.ticks())
@@ -210,11 +292,37 @@ class Shopbell:
 def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:
     return {
         "contact": SessionLimits(
-            settings.inflight_contact, settings.rate_contact_messages, settings.rate_contact_frames
+            settings.inflight_contact,
+            Meter(settings.rate_contact_messages),
+            settings.rate_contact_frames,
+            Meter(settings.rate_anonymous_messages),
         ),
-        "agent": SessionLimits(settings.inflight_staff, settings.rate_agent_messages, settings.rate_staff_frames),
-        "bot": SessionLimits(settings.inflight_staff, settings.rate_bot_messages, settings.rate_bot_frames),
+        "agent": SessionLimits(
+            settings.inflight_staff, Meter(settings.rate_agent_messages), settings.rate_staff_frames
+        ),
+        "bot": SessionLimits(settings.inflight_staff, Meter(settings.rate_bot_messages), settings.rate_bot_frames),
     }
+
+
+def _budget(settings: Settings) -> Budget:
+    return {
+        "requests": settings.rate_address_requests,
+        "sessions": settings.rate_address_sessions,
+        "logins": settings.rate_address_logins,
+        "uploads": settings.rate_address_uploads,
+    }
+
+
+def _intake_limits(settings: Settings) -> IntakeLimits:
+    return IntakeLimits(
+        settings.upload_bytes,
+        settings.upload_types,
+        settings.upload_seconds,
+        settings.upload_bytes_per_second,
+        settings.uploads_per_actor,
+        settings.uploads_per_address,
+        settings.uploads_at_once,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -44,6 +44,7 @@ class Arrivals:
         desk: Desk,
         *,
         identify: Callable[[str], Awaitable[Identity]],
+        revoked: Callable[[], int],
         reading: Reading,
         follow: Callable[[str], Awaitable[None]],
         reach: Callable[[str, int], Awaitable[None]],
@@ -55,6 +56,7 @@ class Arrivals:
     ) -> None:
         self._desk = desk
         self._identify = identify
+        self._revoked = revoked
         self._reading = reading
         self._follow = follow
         self._reach = reach
@@ -94,7 +96,9 @@ class Arrivals:
         self._flush()
 
     async def _receive(self, socket: Socket, hello: Hello) -> None:
-        actor = (await self._identify(hello.token)).actor
+        revoked = self._revoked()
+        identity = await self._identify(hello.token)
+        actor = identity.actor
         if not socket.is_open():
             return
         if actor.kind != "bot" and not socket.has_origin:
@@ -102,7 +106,9 @@ class Arrivals:
             return
         await self._follow(actor.account)
         limits = self._desk.limits[actor.kind]
-        socket.join(actor)
+        socket.join(actor, identity.session)
+        if self._revoked() != revoked:  # perhaps this very session, before it could be found here: look once more
+            await self._identify(hello.token)
         socket.send(self._welcome(actor, limits))
         resume = hello.resume
         if resume is not None and resume.epoch != self._desk.epoch:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jwt
 from msgspec import Struct
 
 from chat.clock import Clock
-from chat.directory import Directory
 from chat.keys import API_TOKEN_PREFIX
 from chat.model import Actor, ActorKind
 from chat.sessions import Session, Sessions
@@ -26,11 +25,11 @@ class Unauthorized(Exception):
 
 
 class Identity(Struct, frozen=True, gc=False):
-    """Who a peer is. `session` and its end (ms) are None for bots, which live by their API token."""
+    """Who a peer is, by which session or API token, and when (ms) that ends."""
 
     actor: Actor
-    session: str | None
-    expires_at: int | None
+    session: str
+    expires_at: int
 
     @property
     def account(self) -> str:
@@ -48,8 +47,10 @@ class Identity(Struct, frozen=True, gc=False):
 class Tokens:
     """Short-lived socket tokens, signed by us and bound to a session."""
 
-    def __init__(self, secret: bytes, clock: Clock, life: int) -> None:
+    def __init__(self, secret: bytes, clock: Clock, life: int, older: Sequence[bytes] = ()) -> None:
+        """`older`: secrets that are being replaced, by which other nodes may still sign."""
         self._secret = secret
+        self._secrets = (secret, *older)
         self._clock = clock
         self.life = life
         """seconds"""
@@ -71,10 +72,7 @@ class Tokens:
         """The claims of a token that we signed and that hasn't expired, or Unauthorized."""
         if len(token) > TOKEN_LIMIT:
             raise Unauthorized
-        try:
-            claims = self._decoder.decode(token, self._secret, algorithms=[ALGORITHM], audience=AUDIENCE)
-        except (jwt.InvalidTokenError, ValueError) as error:
-            raise Unauthorized from error
+        claims = self._decoded(token)
         if not isinstance(claims["ses"], str) or not isinstance(claims["exp"], int):
             raise Unauthorized
         if claims["exp"] + LEEWAY_SECONDS < self._clock.now() / 1000:
@@ -82,13 +80,27 @@ class Tokens:
         return claims
 
 
+    def _decoded(self, token: str) -> Mapping[str, Any]:
+        for secret in self._secrets:
+            try:
+                claims: Mapping[str, Any] = self._decoder.decode(
+                    token, secret, algorithms=[ALGORITHM], audience=AUDIENCE
+                )
+            except jwt.InvalidSignatureError:
+                continue
+            except (jwt.InvalidTokenError, ValueError) as error:
+                raise Unauthorized from error
+            return claims
+        raise Unauthorized
+
+
 class Doorkeeper:
     """Looks at the token of a hello."""
 
-    def __init__(self, tokens: Tokens, sessions: Sessions, directory: Directory) -> None:
+    def __init__(self, tokens: Tokens, sessions: Sessions) -> None:
         self._tokens = tokens
-        self._directory = directory
-        self._sessions = Batched(sessions.by_ids)
+        self._sessions = sessions
+        self._by_id = Batched(sessions.by_ids)
 
     async def identify(self, token: str) -> Identity:
         """Who holds this token. Raises Unauthorized, or Unavailable when the store is away.
@@ -98,16 +110,16 @@ class Doorkeeper:
         if token.startswith(API_TOKEN_PREFIX):
             return await self._bot(token)
         claims = self._tokens.verify(token)
-        session = await self._sessions.get(claims["ses"])
+        session = await self._by_id.get(claims["ses"])
         if session is None or (session.actor.account, session.actor.id) != (claims["acc"], claims["sub"]):
             raise Unauthorized
         return Identity(session.actor, session.id, session.expires_at)
 
     async def close(self) -> None:
-        await self._sessions.close()
+        await self._by_id.close()
 
     async def _bot(self, token: str) -> Identity:
-        bot = await self._directory.bot_by_token(token)
-        if bot is None:
+        session = await self._sessions.by_api_token(token)
+        if session is None:
             raise Unauthorized
-        return Identity(bot.actor, None, None)
+        return Identity(session.actor, session.id, session.expires_at)

@@ -27,8 +27,8 @@ class Item(Struct, frozen=True, gc=False):
     for_contact: bytes | None
     rewritten: bool = False
     """Whether older entries changed in place: whoever holds some needs a snapshot."""
-    left: str | None = None
-    """The contact that it was of, if it now is another's."""
+    left: tuple[str, ...] = ()
+    """Contacts that are another one from now on."""
 
 
 class Bulletin(Struct, frozen=True, gc=False):
@@ -51,15 +51,25 @@ def of_missed(account: str, since: int, cursor: int, missed: list[tuple[Conversa
         account,
         since,
         cursor,
-        tuple(_item(None, conversation, entries, encode(conversation)) for conversation, entries in missed),
+        tuple(_missed(conversation, entries) for conversation, entries in missed),
     )
 
 
 def _of_move(move: Move) -> Item:
-    return _item(move.before, move.after, [written.entry for written in move.entries], move.document)
+    before, after = move.before, move.after
+    rewritten = after.rewritten > (before.rewritten if before else 0)
+    return _item(before, after, [written.entry for written in move.entries], move.document, rewritten)
 
 
-def _item(before: Conversation | None, after: Conversation, entries: list[Entry], document: bytes) -> Item:
+def _missed(conversation: Conversation, entries: list[Entry]) -> Item:
+    """Whatever rewrote it wrote a line about that too, under the same seq."""
+    rewritten = any(entry.seq == conversation.rewritten for entry in entries)
+    return _item(None, conversation, entries, encode(conversation), rewritten)
+
+
+def _item(
+    before: Conversation | None, after: Conversation, entries: list[Entry], document: bytes, rewritten: bool
+) -> Item:
     entries = _newest(entries)
     encoded = encode(entries)
     return Item(
@@ -71,8 +81,8 @@ def _item(before: Conversation | None, after: Conversation, entries: list[Entry]
         document=document,
         for_staff=protocol.change(after.id, after.seq, encoded, document, after.cursor),
         for_contact=_for_contact(before, after, entries, encoded),
-        rewritten=after.rewritten > (before.rewritten if before else 0),
-        left=before.contact if before is not None and before.contact != after.contact else None,
+        rewritten=rewritten,
+        left=tuple(entry.data["contact"] for entry in entries if entry.activity == "merged" and entry.data),
     )
 
 

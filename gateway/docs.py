@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import fields
 
-from chat.access import CONTACT, PARTICIPANTS
+from chat.access import AGENTS, CONTACT, OURSELVES, PARTICIPANTS, STAFF
 from chat.catalog import COMMANDS, SIGNALS, Command, Signalling
 from chat.errors import REFUSALS
 from chat.model import TEXT_LIMIT, Ask
@@ -55,7 +55,16 @@ def asks_table() -> str:
 
 
 def _who(kind: Command | Signalling) -> str:
-    return {CONTACT: "contacts", PARTICIPANTS: "everyone"}.get(kind.may, "staff and bots")
+    return _WHO[kind.may - OURSELVES]
+
+
+_WHO = {
+    CONTACT: "contacts",
+    PARTICIPANTS: "everyone",
+    STAFF: "staff and bots",
+    AGENTS: "agents",
+    frozenset(): "the service itself",
+}
 
 
 def _fields(shape: type[Ask]) -> str:

@@ -13,16 +13,23 @@ DEFAULTS = {
     # Not no-referrer: with that, browsers may send `Origin: null` from our own pages.
     "referrer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    # A page that opened ours, or was opened by it, gets no handle to it.
+    "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+
+
+# Not for subdomains: what else the shop has under its domain is none of our business.
+STRICT_TRANSPORT = {"strict-transport-security": "max-age=31536000"}
 
 
 class Headers:
     """ASGI middleware: adds the headers and counts the answer."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, is_https: bool = False) -> None:
         self._app = app
         self._answers = metrics.http_answers
+        self._defaults = DEFAULTS | (STRICT_TRANSPORT if is_https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,7 +39,7 @@ class Headers:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in DEFAULTS.items():
+                for name, value in self._defaults.items():
                     headers.setdefault(name, value)
                 self._answers.labels(_resource(scope), str(message["status"])).inc()
             await send(message)

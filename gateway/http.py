@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.api import openapi
 from gateway.api.problem import HANDLERS
 from gateway.headers import Headers
 from gateway.metrics import Metrics
 
 # Answers with secrets in them are shorter, and so never compressed together with what a stranger chose.
 GZIP_FROM = 1500  # bytes; less fits one packet anyway
+AS_THEY_ARE = ("/v1/uploads/", "/v1/files/")  # files: of a length that was said, in parts that were asked for
 
 
-def application(routes: Sequence[BaseRoute], metrics: Metrics) -> ASGIApp:
-    """Serves these routes. Headers are outermost, so that a bug's 500 has them too."""
+class Gzip(GZipMiddleware):
+    """Compresses all but files."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_file = scope["type"] == "http" and scope["path"].startswith(AS_THEY_ARE)
+        await (self.app if is_file else super().__call__)(scope, receive, send)
+
+
+def application(
+    routes: Sequence[BaseRoute],
+    metrics: Metrics,
+    guard: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    *,
+    is_https: bool = False,
+) -> ASGIApp:
+    """Serves these routes and the document about them; `guard` may answer before them.
+
+    Headers are outermost, so that a bug's 500 has them too.
+    """
     starlette = Starlette(
-        routes=routes,
+        routes=[*routes, openapi.route(routes)],
         exception_handlers=HANDLERS,
-        middleware=[Middleware(GZipMiddleware, minimum_size=GZIP_FROM, compresslevel=6)],
+        middleware=[Middleware(Gzip, minimum_size=GZIP_FROM, compresslevel=6)],
     )
     starlette.router.redirect_slashes = False  # its redirects repeat whatever Host the client made up
-    return Headers(starlette, metrics)
+    return Headers(guard(starlette), metrics, is_https=is_https)

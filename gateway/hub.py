@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
-from chat.model import Actor
+from chat.model import Actor, Signal, author_of
 from chat.store import Scoped
 from gateway import protocol
 from gateway.bulletin import Bulletin, Item
@@ -13,6 +13,7 @@ from gateway.bulletin import Bulletin, Item
 Key = TypeVar("Key")
 
 HEADS_SECONDS = 0.25  # at most so often an account's staff hears what moved elsewhere
+LOOKED_AT = 50  # conversations that one may have open at once, as far as others are told of its going
 SLOWEST = 4  # times that, where so much moves that one telling takes several frames of 64 KiB
 
 
@@ -73,6 +74,7 @@ class Hub:
         self._heads: dict[str, dict[str, bytes]] = {}
         self._cursors: dict[str, int] = {}
         self._paces: dict[str, int] = {}
+        self._looked_at: dict[Scoped, set[str]] = {}
 
     def join(self, listener: Listener) -> None:
         """From now on the listener hears what concerns its actor."""
@@ -97,6 +99,8 @@ class Hub:
         _drop(self._staff, (actor.account, actor.id), listener)
         _drop(self._agents, actor.account, listener)
         self.unwatch(listener, list(listener.watching))
+        if (actor.account, actor.id) in self._looked_at and (actor.account, actor.id) not in self._staff:
+            self._look_away(actor.account, actor.id)
 
     def watch(self, listener: Listener, conversations: Iterable[str]) -> list[str]:
         """The listener hears these whole as well; returns those that are new to it."""
@@ -125,8 +129,10 @@ class Hub:
         account = bulletin.account
         for item in bulletin.items:
             conversation, seq, payload = item.conversation, item.seq, item.for_staff
-            if item.rewritten or item.left:
-                self._start_over(account, item)
+            for contact in (*item.left, *((item.contact,) if item.rewritten else ())):
+                self._come_back(account, contact)
+            if item.rewritten:
+                self._renew(account, item)
                 continue
             for listener in self._watchers.get((account, conversation), ()):
                 listener.hear(conversation, seq, payload)
@@ -138,14 +144,30 @@ class Hub:
         if account in self._agents:
             self._remember_heads(bulletin)
 
-    def signal(self, account: str, conversation: str, contact: str, by: str, staff: bytes, for_contact: bytes) -> None:
-        """To all who listen to the conversation but the one who makes the signal."""
+    def signal(
+        self, account: str, conversation: str, contact: str, by: str, staff: bytes, for_contact: bytes | None
+    ) -> None:
+        """To all who listen to the conversation but the one who makes the signal; None: it isn't for the contact."""
         for listener in self._watchers.get((account, conversation), ()):
             if listener.actor.id != by:
                 listener.overhear(staff)
-        if contact != by:
+        if contact != by and for_contact is not None:
             for listener in self._contacts.get((account, contact), ()):
                 listener.overhear(for_contact)
+
+    def look(self, account: str, conversation: str, by: str, *, on: bool) -> None:
+        """This member of staff has the conversation open, or no longer: told for it when its last socket is gone."""
+        looked_at = self._looked_at.setdefault((account, by), set())
+        if on and len(looked_at) < LOOKED_AT:
+            looked_at.add(conversation)
+        elif not on:
+            looked_at.discard(conversation)
+
+    def _look_away(self, account: str, by: str) -> None:
+        for conversation in self._looked_at.pop((account, by), ()):
+            away = protocol.signal(Signal("viewing", conversation, author_of(by), on=False))
+            self.signal(account, conversation, "", by, away, None)
+        self._flush()
 
     def _regroup(self, account: str, item: Item) -> None:
         """Whoever got the conversation hears it from now on; whoever lost it doesn't, unless by name."""
@@ -157,14 +179,14 @@ class Hub:
             for listener in self._staff.get((account, actor), ()):
                 listener.grow([conversation])
 
-    def _start_over(self, account: str, item: Item) -> None:
-        """Staff gets a snapshot; the contacts, who may be somebody else from now on, come back."""
+    def _renew(self, account: str, item: Item) -> None:
         self._regroup(account, item)
         for listener in list(self._watchers.get((account, item.conversation), ())):
             listener.renew(item.conversation)
-        for contact in (item.contact, item.left):
-            for listener in list(self._contacts.get((account, contact or ""), ())):
-                listener.come_back()
+
+    def _come_back(self, account: str, contact: str) -> None:
+        for listener in list(self._contacts.get((account, contact), ())):
+            listener.come_back()
 
     def _remember_heads(self, bulletin: Bulletin) -> None:
         account = bulletin.account

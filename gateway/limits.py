@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
+
 from msgspec import Struct
+
+KEYS = 20_000  # of one Meter, about 4 MiB; those that owe nothing aren't missed when it is full
+SPARE = 8  # a full table that nobody left is thinned by this part, so that looking through it stays rare
 
 
 class Rate(Struct, frozen=True, gc=False):
@@ -30,3 +35,50 @@ class Bucket:
             return wait
         self._arrival = (arrival if arrival > now else now) + self._gap
         return 0.0
+
+
+class Meter:
+    """One Rate for each of many keys, addresses or actors: a number per key, and so many keys at most.
+
+    When all places are taken, those go that have recovered, then those that are nearest to it: whoever owes most is
+    remembered longest, so that nobody gets free by bringing strangers along.
+    """
+
+    __slots__ = ("_arrivals", "_gap", "_most", "_slack")
+
+    def __init__(self, rate: Rate, keys: int = KEYS) -> None:
+        self._gap = 1 / rate.per_second
+        self._slack = self._gap * (rate.burst - 1)
+        self._most = keys
+        self._arrivals: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._arrivals)
+
+    def take(self, key: str, now: float) -> float:
+        """0 when one more of this key is fine now (seconds); else how many seconds to wait, and nothing is taken."""
+        arrivals = self._arrivals
+        arrival = arrivals.get(key, 0.0)
+        wait = arrival - self._slack - now
+        if wait > 0:
+            return wait
+        if not arrival and len(arrivals) >= self._most:
+            self._make_room(now)
+        arrivals[key] = (arrival if arrival > now else now) + self._gap
+        return 0.0
+
+    def look(self, key: str, now: float) -> float:
+        """What `take` would say; nothing is taken."""
+        return max(0.0, self._arrivals.get(key, 0.0) - self._slack - now)
+
+    def give_back(self, key: str) -> None:
+        """One that was taken wasn't used."""
+        if key in self._arrivals:
+            self._arrivals[key] -= self._gap
+
+    def _make_room(self, now: float) -> None:
+        self._arrivals = {key: arrival for key, arrival in self._arrivals.items() if arrival > now}
+        too_many = len(self._arrivals) - self._most + max(1, self._most // SPARE)
+        if too_many > 0:
+            for key in nsmallest(too_many, self._arrivals, key=self._arrivals.__getitem__):
+                del self._arrivals[key]

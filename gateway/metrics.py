@@ -61,18 +61,23 @@ class Metrics:
     sockets: Gauge = gauge("Open sockets, after hello.", "kind")
     unauthenticated: Gauge = gauge("Open sockets that haven't said hello.")
     handshakes: Counter = counter(
-        "Handshakes, by what became of them: accepted, origin, overloaded, draining.", "outcome"
+        "Handshakes, by what became of them: accepted, address, origin, overloaded, draining.", "outcome"
     )
     resumes: Counter = counter("Hellos, by what they got: fresh, caught_up, reset.", "outcome")
     closes: Counter = counter("Sockets closed, by close code.", "code")
     asks: Counter = counter("Asks carried out, resends not counted.", "type")
     resends: Counter = counter("Asks that were carried out before and answered again.")
     refusals: Counter = counter("Asks refused, by code.", "code")
+    limited: Counter = counter(
+        "HTTP requests turned away by an address's limit: requests, sessions, logins, uploads.", "limit"
+    )
     batch_asks: Histogram = histogram("Asks of one transaction.", _SIZES)
     signals_shed: Counter = counter("Signals dropped because their listener was slow.")
     holes_healed: Counter = counter("Holes in an account's stream that were read from the store.")
     pongs_missed: Counter = counter("Sockets that didn't answer a ping in time.")
     draining: Gauge = gauge("1 while this node lets go of its sockets.")
+    upload_bytes: Counter = counter("Bytes of files that came, those of refused ones among them.")
+    download_bytes: Counter = counter("Bytes of files that were handed out.")
     http_answers: Counter = counter("HTTP answers, by resource and status.", "resource", "status")
 
     def render(self) -> bytes:

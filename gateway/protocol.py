@@ -19,6 +19,7 @@ from chat.ticket import Done
 
 PROTOCOL = 1
 FRAME_LIMIT = 64 * 1024  # bytes of a client's frame, and of a joined one from the server
+HELLO_LIMIT = 4 * 1024  # bytes of a frame from somebody who hasn't been let in
 DEPTH_LIMIT = 8  # nesting of JSON
 WATCH_LIMIT = 50  # conversations that a staff socket may watch by name
 INFLIGHT_STAFF = 64  # asks without an answer, then we stop reading
@@ -136,7 +137,7 @@ def decode(data: bytes) -> Ask:
     """The frame in these bytes. Raises Malformed or BadFrame."""
     if not data.isascii() and not _is_utf8(data):  # the decoder doesn't look into fields that it skips
         raise Malformed(INVALID_UTF8)
-    if _may_be_deep(data) and _depth(data) > DEPTH_LIMIT:
+    if _may_be_deep(data) and _is_deep(data):
         raise Malformed
     try:
         ask: Ask = _decode(data)
@@ -158,24 +159,20 @@ def _may_be_deep(data: bytes) -> bool:
     return data.count(b"{") + data.count(b"[") > DEPTH_LIMIT
 
 
-def _depth(data: bytes) -> int:
-    """How deep the JSON is nested at most; brackets inside strings don't count."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for byte in data:
-        if escaped:
-            escaped = False
-        elif in_string:
-            escaped = byte == 0x5C
-            in_string = byte != 0x22
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"}]":
-            depth -= 1
-    return deepest
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BRACES = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"{}[]")
+
+
+def _is_deep(data: bytes) -> bool:
+    """Whether the JSON is nested deeper than the limit, or can't be JSON; brackets inside strings don't count.
+
+    Leaves are taken off level by level: looking at each of 64 KiB in Python would take milliseconds.
+    """
+    brackets = _STRING.sub(b"", data).translate(_BRACES, _NO_BRACKET)
+    for _ in range(DEPTH_LIMIT):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -333,7 +330,8 @@ def reset(reason: Literal["epoch", "too_far"]) -> bytes:
 
 def signal(what: Signal) -> bytes:
     by: Author = what.by
-    return encode({"type": "signal", "name": what.name, "conversation": what.conversation, "by": by, "on": what.on})
+    told = {"type": "signal", "name": what.name, "conversation": what.conversation, "by": by, "on": what.on}
+    return encode(told if what.text is None else {**told, "text": what.text})
 
 
 def presence(present: Iterable[str]) -> bytes:

@@ -30,14 +30,23 @@ SIGNALS_WAITING = 1_000  # beyond that signals are dropped: they aren't kept any
 
 
 class Relay:
-    """`connect` gives it the ledger, whose `settle` is this relay's; `flush` writes out all outboxes."""
+    """`connect` gives it the ledger, whose `settle` is this relay's; `flush` writes out all outboxes; `now` in ms."""
 
-    def __init__(self, hub: Hub, bus: Bus, reading: Reading, flush: Callable[[], None], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        bus: Bus,
+        reading: Reading,
+        flush: Callable[[], None],
+        metrics: Metrics,
+        now: Callable[[], int],
+    ) -> None:
         self._hub = hub
         self._bus = bus
         self._reading = reading
         self._flush = flush
         self._metrics = metrics
+        self._now = now
         self._idle: dict[str, int] = {}
         self.streams = Streams(hub.deliver, self._missed, reading.cursors)
         self._signals: asyncio.Queue[tuple[Actor, Signalling, Ask, Callable[[Refused], None]]] = asyncio.Queue(
@@ -109,18 +118,22 @@ class Relay:
             self._flush()
 
     async def _pass_on(self, actor: Actor, signalling: Signalling, ask: Ask) -> None:
-        allow(signalling.may, actor)
+        known = await self._reading.as_now(actor)  # the socket's own knowledge is as old as its hello
+        allow(signalling.may, known, self._now(), is_lasting=True)
         found = await self._reading.conversation(actor.account, ask.conversation)  # type: ignore[attr-defined]  # every signal's shape has it
         conversation = enter(actor, found)
         signal = signalling.rule(ask, actor, conversation)
+        for_contact = contact_signal(signal, conversation)
         self._hub.signal(
             actor.account,
             conversation.id,
             conversation.contact,
             actor.id,
             protocol.signal(signal),
-            protocol.signal(contact_signal(signal, conversation)),
+            None if for_contact is None else protocol.signal(for_contact),
         )
+        if signal.name == "viewing":
+            self._hub.look(actor.account, conversation.id, actor.id, on=signal.on)
 
     def _count(self, outcomes: dict[type[Ask] | str | None, int]) -> None:
         metrics = self._metrics

@@ -14,6 +14,10 @@ REQUEST_SECONDS = 15.0  # for a whole request, an upgrade's too; a slow phone se
 PENDING = 4_096  # connections without a whole request; the newest beyond that are cut off
 
 
+# An extension of the ASGI scope, by which whoever answers finds the connection: see `leave`, `watch` and `abort`.
+OWN_TIME = "shopbell.own_time"
+
+
 class Pending:
     """The connections of this node whose request isn't whole yet."""
 
@@ -30,6 +34,7 @@ class RequestProtocol(HttpToolsProtocol):
         super().__init__(**uvicorns)
         self._pending = pending
         self._since: float | None = None
+        self._is_left = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -45,6 +50,10 @@ class RequestProtocol(HttpToolsProtocol):
         self._begin()
         super().data_received(data)
 
+    def on_headers_complete(self) -> None:
+        self.scope["extensions"] = {OWN_TIME: {"connection": self}}
+        super().on_headers_complete()
+
     def on_message_complete(self) -> None:
         self._end()
         super().on_message_complete()
@@ -57,6 +66,23 @@ class RequestProtocol(HttpToolsProtocol):
         if self._since is not None and now - self._since > REQUEST_SECONDS:
             self.transport.abort()
 
+    def leave(self) -> None:
+        """Whoever answers this request looks at its time himself: it is long by nature, and he calls `watch` after."""
+        if self._since is not None and not self._is_left:
+            self._is_left = True
+            self._pending.count -= 1
+            self._pending.wheel.hurried.discard(self)
+
+    def watch(self) -> None:
+        """He is done. What of the request is still on its way must come in the usual time."""
+        if self._is_left:
+            self._is_left, self._since = False, None
+            self._begin()
+
+    def abort(self) -> None:
+        """Whoever asked doesn't take the answer."""
+        self.transport.abort()
+
     def _begin(self) -> None:
         if self._since is None:
             self._since = self._pending.clock.ticks()
@@ -66,5 +92,7 @@ class RequestProtocol(HttpToolsProtocol):
     def _end(self) -> None:
         if self._since is not None:
             self._since = None
-            self._pending.count -= 1
+            if not self._is_left:
+                self._pending.count -= 1
+            self._is_left = False
             self._pending.wheel.hurried.discard(self)

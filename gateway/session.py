@@ -7,11 +7,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from chat.catalog import CATALOG, SIGNAL_CATALOG, Command, Signalling
-from chat.errors import BadRequest, RateLimited, Refused, UnknownType
+from chat.errors import BadRequest, Changed, RateLimited, Refused, UnknownType
 from chat.model import Actor, Ask, Lasting
 from chat.ticket import Done
 from gateway import protocol
-from gateway.limits import Bucket, Rate
+from gateway.limits import Bucket, Meter, Rate
 from gateway.protocol import BadFrame, CloseCode, Hello, Malformed, Pong, Watch
 
 STRIKES = 3  # times over the frame rate before the connection is closed
@@ -19,11 +19,13 @@ ERRORS = 20  # frames without sense before the connection is closed
 
 
 class SessionLimits(Struct, frozen=True):
-    """What one kind of peer may send."""
+    """What one kind of peer may send: frames by socket, messages by actor, whatever the number of its sockets."""
 
     inflight: int
-    messages: Rate
+    messages: Meter
     frames: Rate
+    longer: Meter | None = None
+    """A second look at messages, over a longer time."""
 
 
 class Peer(Protocol):
@@ -51,6 +53,10 @@ class Peer(Protocol):
 
     def go_on(self) -> None: ...
 
+    def idle(self) -> None:
+        """The peer has said something that costs us and means nothing; many of these end its connection."""
+        ...
+
 
 class Session:
     """new -> arriving (hello seen) -> live. Frames that come while it holds wait in the shell."""
@@ -60,7 +66,6 @@ class Session:
         "_frames",
         "_inflight",
         "_limits",
-        "_messages",
         "_peer",
         "_strikes",
         "actor",
@@ -77,7 +82,6 @@ class Session:
         self._errors = 0
         self._strikes = 0
         self._limits: SessionLimits | None = None
-        self._messages: Bucket | None = None
         self._frames: Bucket | None = None
 
     def receive(self, data: bytes, now: float) -> None:
@@ -106,7 +110,9 @@ class Session:
 
     def answered(self, ref: int | None, result: Done | Refused) -> None:
         """The ledger's answer to an ask of this peer."""
-        if isinstance(result, Refused):
+        if isinstance(result, Changed):  # whoever comes back sends it again, as who it is then
+            self._peer.close(CloseCode.CHANGED)
+        elif isinstance(result, Refused):
             self._peer.send(protocol.refused(ref, result))
         elif ref is not None:
             self._peer.send(protocol.ok(ref, result))
@@ -136,7 +142,9 @@ class Session:
                 self._peer.signal(signalling, ask)
             elif isinstance(ask, Watch):
                 self._watch(ask)
-            elif not isinstance(ask, Pong):
+            elif isinstance(ask, Pong):
+                self._peer.idle()
+            else:
                 self._peer.close(CloseCode.HELLO_EXPECTED)  # a second hello
         except Refused as refused:
             self._peer.send(protocol.refused(ask.ref, refused))
@@ -144,15 +152,15 @@ class Session:
     def _check_rate(self, kind: type[Ask], now: float) -> None:
         if self._limits is None or kind is Pong:
             return
-        if self._frames is None or self._messages is None:  # made when first needed: most peers say little
-            self._frames, self._messages = Bucket(self._limits.frames), Bucket(self._limits.messages)
+        if self._frames is None:  # made when first needed: most peers say little
+            self._frames = Bucket(self._limits.frames)
         wait = self._frames.take(now)
         if wait:
             self._strikes += 1
             if self._strikes >= STRIKES:
                 self._peer.close(CloseCode.RATE_ABUSE)
-        elif issubclass(kind, Lasting):
-            wait = self._messages.take(now)
+        elif issubclass(kind, Lasting) and self.actor is not None:
+            wait = _take_message(self._limits, self.actor.id, now)
         if wait:
             raise RateLimited(after_ms=int(wait * 1000) + 1)
 
@@ -173,3 +181,13 @@ class Session:
         self._errors += 1
         if self._errors >= ERRORS:
             self._peer.close(CloseCode.TOO_MANY_ERRORS)
+
+
+def _take_message(limits: SessionLimits, actor: str, now: float) -> float:
+    """An actor's id names it alone, whatever its account: ids are random. Returns how long to wait (s), or 0."""
+    wait = limits.messages.take(actor, now)
+    if not wait and limits.longer is not None:
+        wait = limits.longer.take(actor, now)
+        if wait:
+            limits.messages.give_back(actor)
+    return wait

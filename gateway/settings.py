@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from gateway.files.content import FAMILIES
 from gateway.limits import Rate
 from gateway.origins import Origin, parse_origin
 
@@ -22,9 +23,9 @@ PREFIX = "SHOPBELL_"
 # What hosts that run Procfiles set by themselves, and what it stands for here.
 PLATFORM = {"port": "PORT", "store": "DATABASE_URL"}
 # Names with our prefix that belong to the test runs.
-NOT_SETTINGS = frozenset({"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES"})
+NOT_SETTINGS = frozenset({"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES", "SHOPBELL_AUDIT", "SHOPBELL_TRIES", "SHOPBELL_FRAMES"})
 
-NEVER_SHOWN = frozenset({"secret", "store"})  # a database's URL may have a password in it
+NEVER_SHOWN = frozenset({"secret", "secret_before", "metrics_token", "store", "files"})  # URLs may have passwords
 
 
 class Secret:
@@ -119,6 +120,19 @@ def store_url(text: str) -> str:
     return text
 
 
+def files_url(text: str) -> str:
+    if not re.fullmatch(r"(?:file://[^?#\x00]+|memory:///|(?:s3|s3a|gs|az|abfss?)://[^\s\x00]+)", text):
+        raise ValueError("file://<folder>, s3://<bucket>[/<prefix>], gs://… or az://…")
+    return text
+
+
+def file_types(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not parts or not all(part in FAMILIES or re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", part) for part in parts):
+        raise ValueError(f"some of {', '.join(FAMILIES)} or single types (image/png), with commas between")
+    return parts
+
+
 def origins(text: str) -> tuple[Origin, ...]:
     found = [parse_origin(part.strip().rstrip("/")) for part in text.split(",") if part.strip()]
     if not found or None in found:
@@ -129,14 +143,13 @@ def origins(text: str) -> tuple[Origin, ...]:
 def networks(text: str) -> tuple[str, ...]:
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     try:
-        for part in parts:
-            ip_network(part, strict=False)
+        # Written as uvicorn wants them: it never matches 10.1.2.3/8, whose last bits say more than the network.
+        return tuple(str(ip_network(part, strict=False)) if "/" in part else str(ip_address(part)) for part in parts)
     except ValueError:
         raise ValueError("IP addresses or networks (10.0.0.0/8), with commas between") from None
-    return parts
 
 
-def secret(text: str) -> Secret | None:
+def hidden(text: str) -> Secret | None:
     if text and len(text) < 32:
         raise ValueError("at least 32 characters; `openssl rand -base64 48` makes some")
     return Secret(text.encode()) if text else None
@@ -161,6 +174,12 @@ class Settings:
     store: str = setting(
         "sqlite:///{data}/shopbell.db", store_url, "The database. `{data}` stands for the data folder."
     )
+    files: str = setting(
+        "file://{data}/files",
+        files_url,
+        "Where attachments are: a folder, or a bucket (`s3://…`, `gs://…`, `az://…`) with credentials in the "
+        "environment, by the names that its cloud gives them.",
+    )
     bus: str = setting("memory:", one_of("memory:"), "How nodes tell each other that something happened.")
     presence: str = setting("memory:", one_of("memory:"), "Where it is kept who is here.")
     host: str = setting("", str, "Address to listen on. Empty: 127.0.0.1, or 0.0.0.0 where the host sets `PORT`.")
@@ -176,8 +195,12 @@ class Settings:
     )
     secret: Secret | None = setting(
         "",
-        secret,
-        "Signs the tokens. Not set: the server makes one and keeps it in the data folder, for its eyes only.",
+        hidden,
+        "Signs the tokens and seals what is stored secretly. Not set: the server makes one and keeps it in the data "
+        "folder, for its eyes only.",
+    )
+    secret_before: Secret | None = setting(
+        "", hidden, "The one that SHOPBELL_SECRET replaces, while it is being replaced: `shopbell secret rotate`."
     )
     log: str = setting(
         "auto", one_of("auto", "plain", "json"), "Form of the log; auto is plain on a terminal, else json."
@@ -209,6 +232,26 @@ class Settings:
     unauthenticated_sockets: int = setting(
         "500", whole(1, 1_000_000), "Sockets that haven't said hello yet; more get 503."
     )
+    unauthenticated_per_address: int = setting(
+        "20", whole(1, 1_000_000), "Of these, sockets from one address; more get 429."
+    )
+
+    # Attachments
+    upload_bytes: int = setting(
+        "20971520", whole(1024, 107_374_182_400), "Size limit of one attachment: 20 MiB. An inbox may have a lower one."
+    )
+    upload_types: tuple[str, ...] = setting(
+        "image, audio, video, pdf, text, office",
+        file_types,
+        "What may be attached, where an inbox doesn't say otherwise: image, audio, video, pdf, text, office, archive, "
+        "other, or single types (image/png).",
+    )
+    upload_seconds: float = setting(
+        "30", number(0.05, 3600), "Time that every file has to come, besides what its bytes take at the least speed."
+    )
+    upload_bytes_per_second: int = setting("8192", whole(1, 1_000_000_000), "The least speed of a file that comes.")
+    uploads_per_actor: int = setting("4", whole(1, 1000), "Files that one actor may be sending at once.")
+    uploads_at_once: int = setting("64", whole(1, 10_000), "Files that all of them may be sending to this node at once.")
 
     # The ledger's batches
     batch_asks: int = setting("256", whole(1, 10_000), "Asks that one transaction takes.")
@@ -219,12 +262,34 @@ class Settings:
     gather_bytes: int = setting("8388608", whole(65_536, 1_073_741_824), "Bytes of asks that may wait.")
 
     # Rates
-    rate_contact_messages: Rate = setting("1/s burst 10", rate, "Lasting asks of one contact.")
-    rate_agent_messages: Rate = setting("10/s burst 40", rate, "Lasting asks of one agent.")
-    rate_bot_messages: Rate = setting("50/s", rate, "Lasting asks of one bot.")
+    rate_contact_messages: Rate = setting("1/s burst 10", rate, "Lasting asks of one contact, by all its sockets.")
+    rate_anonymous_messages: Rate = setting(
+        "60/600s", rate, "Besides, lasting asks of one contact that no shop's backend vouches for."
+    )
+    rate_agent_messages: Rate = setting("10/s burst 40", rate, "Lasting asks of one agent, by all its sockets.")
+    rate_bot_messages: Rate = setting("50/s", rate, "Lasting asks of one bot, by all its sockets.")
     rate_contact_frames: Rate = setting("120/60s", rate, "Frames of any kind on one contact's socket.")
     rate_staff_frames: Rate = setting("1200/60s", rate, "Frames of any kind on one agent's socket.")
     rate_bot_frames: Rate = setting("100/s burst 200", rate, "Frames of any kind on one bot's socket.")
+
+    # Rates of one address: an IPv4 address or an IPv6 /64, which a whole office or mobile carrier may share
+    rate_address_connects: Rate = setting(
+        "2/s burst 200", rate, "New browsers' sockets from one address; more get 429. Of bots' only failures count."
+    )
+    rate_address_requests: Rate = setting("50/s burst 500", rate, "HTTP requests under /v1/ from one address.")
+    rate_address_sessions: Rate = setting("2/s burst 200", rate, "Of these, shoppers' browsers that begin or return.")
+    rate_address_logins: Rate = setting("20/60s burst 60", rate, "Of these, logins.")
+    rate_failed_logins: Rate = setting(
+        "10/600s", rate, "Failed logins with one e-mail address, from wherever; more get 429."
+    )
+    rate_address_uploads: Rate = setting("1/s burst 60", rate, "Of these, files sent.")
+
+    # Watching it
+    metrics_token: Secret | None = setting(
+        "",
+        hidden,
+        "Bearer token for /metrics. Not set: only whoever asks on this very machine, past no proxy, is answered.",
+    )
 
     # Stopping
     drain_spread_seconds: float = setting("5", number(0, 300), "Told to come back, clients spread over this time.")
@@ -237,6 +302,11 @@ class Settings:
     def store_path(self) -> Path:
         """The database's file."""
         return Path(self.store.removeprefix("sqlite:///"))
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The one that counts, and behind it the one that it replaces. Empty: they are kept in the data folder."""
+        return tuple(each.reveal() for each in (self.secret, self.secret_before) if each)
 
     @property
     def is_https(self) -> bool:
@@ -291,6 +361,8 @@ def _given(line: Setting, environment: Mapping[str, str]) -> tuple[str, str]:
 
 def _together(values: Mapping[str, Any]) -> Iterator[str]:
     """What is only wrong in company."""
+    if values.get("secret_before") and values.get("secret", True) is None:
+        yield "SHOPBELL_SECRET_BEFORE needs SHOPBELL_SECRET, which replaces it."
     if "ping_seconds" in values and "pong_seconds" in values and values["pong_seconds"] >= values["ping_seconds"]:
         yield "SHOPBELL_PONG_SECONDS must be less than SHOPBELL_PING_SECONDS."
     if "outbox_bytes" in values and "frame_bytes" in values and values["outbox_bytes"] < values["frame_bytes"]:

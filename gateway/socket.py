@@ -29,7 +29,7 @@ from gateway.held_back import HeldBack, TooMuch
 from gateway.hub import Hub
 from gateway.metrics import Metrics
 from gateway.outbox import Outbox, OutboxLimits
-from gateway.protocol import CloseCode, Hello
+from gateway.protocol import HELLO_LIMIT, CloseCode, Hello
 from gateway.relay import Relay
 from gateway.session import Session, SessionLimits
 from gateway.wheel import Wheel
@@ -41,6 +41,12 @@ quiet.setLevel(logging.CRITICAL)
 CLOSING_SECONDS = 5.0  # for the peer to answer a close frame
 CONTROL_FRAMES = 64  # answers to pings that a peer doesn't read, then it is cut off
 PENDING_FRAMES = 1_024  # frames in hand when reading stops: one TCP segment may hold many
+PENDING_BEFORE_HELLO = 8  # the same before the hello is answered, which is all that a client should wait for
+IDLE_FRAMES = (
+    1_024  # pings, pongs, parts of messages, from one of our pings to the next: each costs 10 µs, says nothing
+)
+IDLE_BEFORE_HELLO = 16
+SLICE = 4_096  # bytes handled before a look whether the peer is cut off: a read may bring 40,000 frames
 
 TEXT, CONT, BINARY = Opcode.TEXT, Opcode.CONT, Opcode.BINARY
 
@@ -109,6 +115,7 @@ class Socket(asyncio.Protocol):
     """One connection. It is the hub's Listener, the wheel's Rider and the session's Peer."""
 
     __slots__ = (
+        "_address",
         "_closing_at",
         "_connections",
         "_controls",
@@ -116,8 +123,8 @@ class Socket(asyncio.Protocol):
         "_fragments",
         "_heard",
         "_held",
+        "_idle_frames",
         "_is_dirty",
-        "_is_waiting",
         "_node",
         "_outbox",
         "_pending",
@@ -130,26 +137,29 @@ class Socket(asyncio.Protocol):
         "has_origin",
         "named",
         "opened_at",
+        "proof",
         "watching",
     )
 
     def __init__(self, node: Node, connections: set[Any]) -> None:
         self._node = node
         self._connections = connections
-        self._core = ServerProtocol(extensions=None, max_size=node.frame_bytes, logger=quiet)
+        self._core = ServerProtocol(extensions=None, max_size=HELLO_LIMIT, logger=quiet)
         self._session = Session(self)
         self._outbox = Outbox()
         self._pending: deque[bytes] | None = None
         self._held: HeldBack | None = None
         self._fragments: bytearray | None = None
         self._is_dirty = False
-        self._is_waiting = False
+        self._address = ""  # only while it hasn't said who it is: no socket keeps it
+        self._idle_frames = 0
         self._reading = True
         self._heard = True
         self._closing_at = 0.0
         self._controls = 0
         self._slot: int | None = None
         self.actor = NOBODY
+        self.proof = ""
         self.has_origin = False
         self.assigned: set[str] = _NOTHING
         self.named: set[str] = _NOTHING
@@ -165,9 +175,20 @@ class Socket(asyncio.Protocol):
         self._node.wheel.hurried.add(self)
 
     def data_received(self, data: bytes) -> None:
+        self._heard = True
+        if len(data) <= SLICE:
+            self._receive(data)
+        else:
+            for start in range(0, len(data), SLICE):
+                if self._transport.is_closing():
+                    break
+                self._receive(data[start : start + SLICE])
+        if self._is_dirty:
+            self._node.dirty.flush()
+
+    def _receive(self, data: bytes) -> None:
         core = self._core
         core.receive_data(data)
-        self._heard = True
         try:
             for event in core.events_received():
                 if type(event) is Frame:
@@ -178,8 +199,6 @@ class Socket(asyncio.Protocol):
             log.exception("a frame could not be handled")
             self.close(CloseCode.INTERNAL)
         self._write_core()
-        if self._is_dirty:
-            self._node.dirty.flush()
 
     def eof_received(self) -> None:
         self._core.receive_eof()
@@ -191,7 +210,9 @@ class Socket(asyncio.Protocol):
         node.wheel.hurried.discard(self)
         if self._slot is not None:
             node.wheel.dismount(self, self._slot)
-        self._no_longer_waiting()
+        if self._address:
+            node.admission.left(self._address, has_origin=self.has_origin)
+            self._address = ""
         if self.actor is not NOBODY:
             node.hub.leave(self)
             node.doorman.farewell(self)
@@ -284,6 +305,12 @@ class Socket(asyncio.Protocol):
             self._pending = None
             self._transport.resume_reading()
 
+    def idle(self) -> None:
+        self._idle_frames += 1
+        is_stranger = self._slot is None and not self._closing_at
+        if self._idle_frames > (IDLE_BEFORE_HELLO if is_stranger else IDLE_FRAMES):
+            self._cut_off()
+
     # --- the hub's Listener --------------------------------------------------------------------------------------
 
     def hear(self, conversation: str, seq: int, payload: bytes) -> None:
@@ -338,9 +365,10 @@ class Socket(asyncio.Protocol):
         """Whether the peer hasn't been sent everything yet."""
         return bool(self._outbox.payloads) or self._transport.get_write_buffer_size() > 0
 
-    def join(self, actor: Actor) -> None:
-        """This is who it is. Everything it should hear is held back until `release`."""
+    def join(self, actor: Actor, proof: str) -> None:
+        """This is who it is, by which session or API token. What it should hear is held back until `release`."""
         self.actor = actor
+        self.proof = proof
         if actor.is_staff:
             self.assigned, self.named, self.watching = set(), set(), set()
         self._held = HeldBack()
@@ -385,7 +413,9 @@ class Socket(asyncio.Protocol):
     def live(self, limits: SessionLimits) -> None:
         """The peer is up to date: from now on its asks are taken."""
         self._slot = self._node.wheel.mount(self)
-        self._no_longer_waiting()
+        self._node.admission.known(self._address)
+        self._address = ""
+        self._core.max_message_size = self._node.frame_bytes
         self._node.metrics.sockets.labels(self.actor.kind).inc()
         self._session.live(self.actor, limits)
 
@@ -397,6 +427,7 @@ class Socket(asyncio.Protocol):
 
     def ping(self, n: int) -> None:
         self._heard = False
+        self._idle_frames = 0
         self.send(protocol.ping(n))
 
     def check_pong(self) -> None:
@@ -427,8 +458,10 @@ class Socket(asyncio.Protocol):
 
     def _handshake(self, request: Request) -> None:
         admission = self._node.admission
+        peer = self._transport.get_extra_info("peername")
+        address = admission.address(peer[0] if peer else "", request.headers)
         try:
-            self.has_origin = admission.check(request.path, request.headers)
+            self.has_origin = admission.check(request.path, request.headers, address)
         except Turned as turned:
             response = self._core.reject(HTTPStatus(turned.status), turned.text + "\n")
             for name, value in turned.headers.items():
@@ -438,11 +471,13 @@ class Socket(asyncio.Protocol):
         response = self._core.accept(request)
         self._core.send_response(response)
         if self._core.state is State.OPEN:
-            admission.enter()
-            self._is_waiting = True
+            admission.enter(address)
+            self._address = address
 
     def _frame(self, frame: Frame) -> None:
         opcode = frame.opcode
+        if opcode is not TEXT or not frame.fin or self._closing_at:
+            self.idle()
         if self._closing_at:
             return
         if opcode is TEXT and frame.fin:
@@ -467,7 +502,7 @@ class Socket(asyncio.Protocol):
             return
         if self._pending is None:
             self._pending = deque()
-        if len(self._pending) >= PENDING_FRAMES:
+        if len(self._pending) >= (PENDING_FRAMES if self._slot is not None else PENDING_BEFORE_HELLO):
             self.close(CloseCode.RATE_ABUSE)
             return
         self._pending.append(data)
@@ -495,10 +530,13 @@ class Socket(asyncio.Protocol):
         else:  # it said hello, and it is we who are slow: it may come back
             self.close(CloseCode.OVERLOADED)
 
-    def _no_longer_waiting(self) -> None:
-        if self._is_waiting:
-            self._is_waiting = False
-            self._node.admission.known()
+    def _cut_off(self) -> None:
+        """Nobody well-behaved sends so much of what says nothing: don't wait for its answer to our close frame."""
+        if self._closing_at:
+            self._transport.abort()
+        else:
+            self.close(CloseCode.RATE_ABUSE)
+            self._transport.close()
 
     def _refuse_signal(self, ask: Ask) -> Callable[[Refused], None]:
         return lambda refused: self.send(protocol.refused(ask.ref, refused))

@@ -14,13 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection, insert, select
+
+import chat.model
 from bots.frames import Entry, Snapshot, State, decode
 from bots.mirror import Mirror, Thread
 from chat.batch import Commit
 from chat.gather import BatchLimits
 from chat.model import Actor, Ask
 from chat.reading import CatchUp, Reading
-from chat.store import Move
+from chat.store import Move, Written
+from chat.store.tables import accounts, uploads
 from gateway import protocol
 from gateway.arrivals import frames_of, snapshot_of
 from gateway.bulletin import Bulletin, of_commit, of_missed
@@ -30,9 +34,11 @@ from tests.office import Office, Result
 
 T = TypeVar("T")
 
+FILES_EACH = 3
 WATCHERS = (NOA, RIVAL)
 SECRET = "for-staff-alone"  # in the text of every note
 STAFF_IDS = re.compile(rb"(?:agt|bot)_\w+")
+MARK = re.compile(r"[0-9a-f]{12}$")
 CONTACT_IDS = re.compile(rb"con_\w+")
 
 
@@ -67,12 +73,15 @@ class Shop:
         self.conversations: dict[str, list[str]] = defaultdict(list)
         self.cursors: dict[str, int] = defaultdict(int)
         self.stored: set[tuple[str, str]] = set()
+        self.entries: dict[str, dict[str, chat.model.Entry]] = defaultdict(dict)
+        self.superseded: set[bytes] = set()
         self.answering: dict[str, set[str]] = defaultdict(set)
         self.observers = [Observer(actor) for actor in (NOA, SOMCHAI, DANA, ELI, RIVAL, STRANGER)]
         self._runner = asyncio.Runner()
         self._store = self.run(self.engine.open())
         self.epoch = self._store.epoch
         self.run(populate(self._store, PEOPLE))
+        self.run(self._store.administer(_upload))
         self.run(self._begin())
         for observer in self.observers:
             self.connect(observer.actor, observer.mirror)
@@ -137,12 +146,31 @@ class Shop:
             self.conversations[move.account].append(conversation)
         for written in move.entries:
             entry = written.entry
-            assert (move.account, entry.id) not in self.stored
-            self.stored.add((move.account, entry.id))
+            self._note_version(move.account, conversation, written)
             if entry.author.kind != "contact" and (entry.kind == "message" or entry.activity == "claimed"):
                 self.answering[conversation].add(str(entry.author.id))
             if entry.data and entry.data.get("assignee"):
                 self.answering[conversation].add(entry.data["assignee"])
+
+    def _note_version(self, account: str, conversation: str, written: Written) -> None:
+        """An entry is born once; its later versions stay in its place, and what they no longer say is gone."""
+        entry, before = written.entry, self.entries[conversation].get(written.entry.id)
+        if before is None:
+            assert entry.seq == entry.born
+            new = [entry.id]
+        else:
+            assert entry.seq > before.seq
+            assert (entry.born, entry.at, entry.author, entry.kind) == (
+                before.born,
+                before.at,
+                before.author,
+                before.kind,
+            )
+            self.superseded |= unique(before) - unique(entry)
+            new = [written.ask] if written.ask else []
+        assert not {(account, id) for id in new} & self.stored
+        self.stored |= {(account, id) for id in new}
+        self.entries[conversation][entry.id] = entry
 
     # --- telling --------------------------------------------------------------------------------------------
 
@@ -211,6 +239,8 @@ class Shop:
             (fresh,) = decode(payload)
             assert fresh["type"] == "snapshot"
             compare(thread, fresh, is_staff=actor.is_staff)
+            if actor.is_staff:
+                self._check_preview(conversation, fresh["state"])
         if actor.is_staff:
             mine = self.run(self._in_hands(actor))
             assert set(self.run(self._reading.in_hands(actor))) == mine
@@ -218,6 +248,13 @@ class Shop:
         else:
             _, own, _ = self.run(self._reading.snapshots(actor, self.conversations[actor.account]))
             assert {snapshot.conversation.id for snapshot in own} == set(mirror.threads)
+
+    def _check_preview(self, conversation: str, state: State) -> None:
+        """The list shows the newest message as it is now, and nothing that is withdrawn."""
+        messages = [entry for entry in self.entries[conversation].values() if entry.kind == "message"]
+        newest = max(messages, key=lambda entry: entry.born)
+        words = newest.text or (f"📎 {newest.attachments[0].name}" if newest.attachments else "")
+        assert (state["preview"], state["preview_of"]) == (words[:100], newest.born)
 
     async def _in_hands(self, actor: Actor) -> set[str]:
         """By the states themselves; the views go by the columns beside them."""
@@ -231,13 +268,28 @@ class Shop:
         """Nothing for staff alone is in what a contact is sent, and nobody but itself and those who answer."""
         if actor.is_staff:
             return
-        for secret in (SECRET.encode(), TEAM.encode(), b'"note"', b'"staff"', b'"assigned"', b'"cursor"'):
+        for secret in (SECRET.encode(), TEAM.encode(), b'"note"', b'"audience"', b'"assigned"', b'"cursor"'):
             assert secret not in payload, payload
+        assert [old for old in self.superseded if old in payload] == []
         assert {id.decode() for id in CONTACT_IDS.findall(payload)} <= {actor.id}
         for frame in decode(payload):
             if frame["type"] == "change" or frame["type"] == "snapshot":
                 named = {id.decode() for id in STAFF_IDS.findall(payload)}
                 assert named <= self.answering[frame["conversation"]], payload
+
+
+def _upload(connection: Connection) -> None:
+    """Some files of everybody's, whole and in no entry yet."""
+    keys = {row.id: row.key for row in connection.execute(select(accounts.c.id, accounts.c.key))}
+    for number, person in enumerate(PEOPLE * FILES_EACH):
+        row = {"id": f"upl_{number}", "name": f"{number}.png", "type": "image/png", "size": 9, "created_at": 0}
+        connection.execute(insert(uploads).values(account=keys[person.account], owner=person.id, finished=True, **row))
+
+
+def unique(entry: chat.model.Entry) -> set[bytes]:
+    """What stands in this version of this entry and nowhere else: texts with the id of the ask that wrote them."""
+    words = [entry.text, *(str(block.get("title")) for block in entry.blocks)]
+    return {text.encode() for text in words if MARK.search(text)}
 
 
 def heard_by(actor: Actor, mirror: Mirror, bulletin: Bulletin) -> list[bytes]:

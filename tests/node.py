@@ -39,6 +39,11 @@ WIDE = {
     "rate_agent_messages": "1000/s",
     "rate_bot_messages": "1000/s",
     "rate_bot_frames": "10000/s",
+    "rate_anonymous_messages": "1000/s",
+    "rate_address_connects": "1000/s",
+    "rate_address_requests": "1000/s",
+    "rate_address_sessions": "1000/s",
+    "unauthenticated_per_address": "500",
     "drain_spread_seconds": "0",
     "drain_flush_seconds": "1",
 }
@@ -86,6 +91,10 @@ class Node:
 
     async def agent_session(self, agent: Agent | None = None) -> Session:
         return (await self._sessions.open_for_agent(agent or self.mine.agent))[1]
+
+    async def renewed(self, session: Session) -> Session:
+        """The session as it is now: it may be another contact's."""
+        return (await self._sessions.by_ids([session.id]))[session.id]
 
     async def end(self, session: Session) -> None:
         await self._sessions.end(session)

@@ -124,6 +124,10 @@ class Peer:
         async with asyncio.timeout(PATIENCE):
             await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
+    def send_at_once(self) -> None:
+        """From now on whatever is sent goes out by itself, however small."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     async def say(self, frame: Frame | bytes | str) -> None:
         """One text frame."""
         if isinstance(frame, str):

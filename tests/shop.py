@@ -8,28 +8,41 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache, wraps
+from functools import cache, cached_property, wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 from argon2 import PasswordHasher
+from starlette.routing import BaseRoute
 
+from chat.audit import Audit
 from chat.directory import Agent, Bot, Directory, Door
-from chat.model import Actor, Author, Conversation, Entry, Team, author_of, encode
+from chat.finder import Finder
+from chat.identities import Identities
+from chat.ledger import Ledger
+from chat.model import Actor, Ask, Author, Conversation, Entry, Role, Team, author_of, encode
 from chat.passwords import Passwords
 from chat.reading import Reading
+from chat.sealing import Sealer
 from chat.sessions import Sessions
 from chat.store import Head, Move, Written
 from chat.store.migrate import migrate
 from chat.store.sqlite import SqliteStore
+from chat.ticket import Answer
+from chat.totp import Totps
 from gateway import http, pages
-from gateway.api import conversations, health, login, me, session, staff, token
+from gateway.api import backoffice, conversations, health, keys, login, me, search, session, staff, token, totp
 from gateway.api.asker import Askers
+from gateway.api.login import Logins
+from gateway.asking import Asking
 from gateway.auth import Doorkeeper, Tokens
+from gateway.limits import Rate
 from gateway.metrics import Metrics, new_metrics
 from gateway.origins import Origin, Origins
+from gateway.sign_in import SignIns
+from gateway.throttle import Throttle
 
 OWN = Origin("http", "shop.test", 80)
 SECRET = b"a secret that only tests may know, of some length"
@@ -37,6 +50,7 @@ PASSWORD = "correct horse"
 CONTACT_LIFE = 1000
 AGENT_LIFE = 500
 TOKEN_LIFE = 60
+FAILED_LOGINS = Rate(1 / 60, 10)
 
 
 class MovableClock:
@@ -82,9 +96,38 @@ class Shop:
     other: Account
     built: pages.Built
     folder: Path
+    asking: Asking
     metrics: Metrics = field(default_factory=new_metrics)
     is_draining: bool = False
     is_store_away: bool = False
+    asked: list[Ask] = field(default_factory=list)
+    """What the service itself asked for; nobody carries it out here."""
+    closed: list[str] = field(default_factory=list)
+    """The sessions and actors whose sockets were closed."""
+    forgotten: list[tuple[str, str]] = field(default_factory=list)
+    """The contacts whose files were deleted."""
+
+    @property
+    def totps(self) -> Totps:
+        return Totps(self.store, self.clock, Sealer(SECRET))
+
+    @cached_property
+    def logins(self) -> Logins:
+        return Logins(self.directory, self.passwords, self.totps, Throttle(FAILED_LOGINS, self.clock))
+
+    @property
+    def identities(self) -> Identities:
+        return Identities(self.store, self.clock, Sealer(SECRET))
+
+    @property
+    def sign_ins(self) -> SignIns:
+        async def ask(account: str, actor: str, ask: Ask) -> None:
+            self.asked.append(ask)
+
+        def close(*, session: str, code: int) -> None:
+            self.closed.append(session)
+
+        return SignIns(self.identities, self.sessions, self.clock, ask, close)
 
     @property
     def client(self) -> httpx.AsyncClient:
@@ -129,24 +172,63 @@ class Shop:
         await transaction.commit()
         return made
 
-    def _app(self) -> Any:
+    async def act(self, method: str, path: str, body: object = None, *, agent: Agent | None = None) -> httpx.Response:
+        """What an agent's console does: with its cookie, from its own page, in JSON."""
+        client = await self.agents_client(agent)
+        return await client.request(method, path, json=body, headers={"origin": str(OWN)})
+
+    async def colleague(self, role: Role, name: str = "Dara") -> Agent:
+        """Another agent of this account."""
+        email = f"{name}-{secrets.token_hex(4)}@mine.example"
+        return await self.directory.add_agent(self.mine.id, email=email, name=name, role=role, password="none")
+
+    def close_sockets(self, *, session: str | None = None, actor: tuple[str, str] | None = None) -> None:
+        self.closed.extend([session] if session else [actor[1]] if actor else [])
+
+    async def forget_files(self, account: str, contact: str) -> None:
+        self.forgotten.append((account, contact))
+
+    def routes(self) -> list[BaseRoute]:
         origins = Origins([OWN])
-        askers = Askers(self.sessions, self.directory)
-        return http.application(
-            [
-                *session.routes(self.directory, self.sessions, self.tokens, origins),
-                *login.routes(
-                    self.directory, self.sessions, self.passwords, askers, origins, life=AGENT_LIFE, is_https=False
-                ),
-                *me.routes(self.directory, askers),
-                *token.routes(askers, self.tokens, origins),
-                *staff.routes(self.directory, askers),
-                *conversations.routes(Reading(self.store), self.directory, askers),
-                *health.routes(lambda: self.is_draining, self._probe, self.metrics.render),
-                *pages.routes(self.directory, [OWN], self.built),
-            ],
-            self.metrics,
-        )
+        askers = Askers(self.sessions, self.directory, origins)
+        return [
+            *session.routes(self.directory, self.sessions, self.sign_ins, self.tokens, origins),
+            *login.routes(
+                self.directory,
+                self.sessions,
+                self.logins,
+                askers,
+                origins,
+                self.closed.append,
+                life=AGENT_LIFE,
+                is_https=False,
+            ),
+            *totp.routes(self.directory, self.totps, self.logins, askers, Audit(self.store, self.clock)),
+            *keys.routes(self.identities, askers, Audit(self.store, self.clock)),
+            *me.routes(self.directory, askers),
+            *token.routes(askers, self.tokens, origins),
+            *staff.routes(self.directory, askers),
+            *search.routes(Finder(self.store), askers),
+            *conversations.routes(Reading(self.store), self.directory, askers),
+            *backoffice.routes(
+                self.store,
+                self.clock,
+                askers,
+                self.directory,
+                self.logins,
+                self.passwords,
+                self.asking,
+                self.close_sockets,
+                self.forget_files,
+                OWN,
+                origins,
+            ),
+            *health.routes(lambda: self.is_draining, self._probe, self.metrics.render),
+            *pages.routes(self.directory, [OWN], self.built),
+        ]
+
+    def _app(self) -> Any:
+        return http.application(self.routes(), self.metrics)
 
     async def _probe(self) -> None:
         if self.is_store_away:
@@ -180,15 +262,26 @@ async def a_shop(folder: Path) -> AsyncIterator[Shop]:
     sessions = Sessions(store, clock, contact_life=CONTACT_LIFE, agent_life=AGENT_LIFE)
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     tokens = Tokens(SECRET, clock, TOKEN_LIFE)
-    doorkeeper = Doorkeeper(tokens, sessions, directory)
+    doorkeeper = Doorkeeper(tokens, sessions)
     mine = await an_account(directory, passwords, "mine")
     other = await an_account(directory, passwords, "other")
     built = pages.Built(folder / "static")
+    ledger = Ledger(store, clock, settle)
+    asking = Asking(ledger.submit)
+    running = asyncio.create_task(ledger.run())
     try:
-        yield Shop(store, clock, directory, sessions, passwords, tokens, doorkeeper, mine, other, built, folder)
+        yield Shop(store, clock, directory, sessions, passwords, tokens, doorkeeper, mine, other, built, folder, asking)
     finally:
+        ledger.stop()
+        await running
         await doorkeeper.close()
         await store.close()
+
+
+def settle(answers: list[Answer], commits: object) -> None:
+    """Nobody listens here; who asked is answered."""
+    for answer in answers:
+        answer.ticket.peer.answered(None, answer.result)
 
 
 async def an_account(directory: Directory, passwords: Passwords, name: str) -> Account:

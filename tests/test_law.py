@@ -13,12 +13,18 @@ from tempfile import mkdtemp
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from msgspec import UNSET, UnsetType
 
 from chat.errors import Refused
 from chat.model import Actor, Ask, Lasting
 from chat.rules.assignment import Assign, Claim
+from chat.rules.blocks import Block, Button, Buttons, Card, Field, Form
 from chat.rules.conversations import Reopen, Resolve
+from chat.rules.edits import Edit, Withdraw
+from chat.rules.forms import Submit
 from chat.rules.messages import AddNote, Send, Start
+from chat.rules.postbacks import Press
+from chat.rules.reactions import React
 from chat.rules.receipts import Delivered, Read
 from chat.store import sqlite
 from chat.ticket import Done
@@ -31,13 +37,14 @@ from tests.builders import (
     MINE,
     NOA,
     OTHER,
+    PEOPLE,
     RIVAL,
     SOMCHAI,
     STRANGER,
     TEAM,
     an_id,
 )
-from tests.law import SECRET, Observer, Shop, copied
+from tests.law import FILES_EACH, SECRET, Observer, Shop, copied
 
 log = logging.getLogger("chat.ledger")
 
@@ -46,13 +53,18 @@ EXAMPLES = int(os.environ.get("SHOPBELL_EXAMPLES", "200"))  # more in `make chao
 CONTACTS = (DANA, ELI, STRANGER)
 STAFF = (NOA, SOMCHAI, ECHO, RIVAL)
 ASSIGNABLE = (NOA.id, SOMCHAI.id, ECHO.id, None, NOA.id, SOMCHAI.id, RIVAL.id, GONE.id, DANA.id)
-CONTACT_VERBS = ("start", *["send"] * 6, "read", "read", "delivered", "resend")
+CONTACT_VERBS = (
+    *("start", *["send"] * 6, "read", "read", "delivered", "resend", "resend"),
+    *("edit", "edit", "withdraw", "react", "react", "unreact", "press", "press", "submit", "file"),
+)
 STAFF_VERBS = (
     *("send", "send", "note", "claim", "assign", "assign", "team", "resolve", "resolve", "reopen"),
-    *("read", "delivered", "resend"),
+    *("read", "delivered", "resend", "resend"),
+    *("edit", "edit", "withdraw", "react", "react", "unreact", "rich", "rich", "file", "note file"),
 )
 BAD_VERBS = (
     *("start", "send", "note", "claim", "assign", "team", "resolve", "reopen"),  # by whoever may not
+    *("edit", "withdraw", "react", "press", "submit", "rich", "file", "note file"),
     *("reuse", "blank", "nowhere", "behind", "impossible"),
 )
 EXPECTED = {"bad_request", "forbidden", "not_found", "id_reused", "taken", "invalid_state", "behind"}
@@ -226,9 +238,39 @@ class Law(RuleBasedStateMachine):
                 inbox = DOOR if actor.account == MINE else f"{DOOR}_{OTHER}"
                 return actor, Start(id=id, inbox=inbox, text=f"start {number}")
             case "send":
-                return actor, Send(id=id, conversation=conversation, text=f"said {number}", after=self._after(wish))
+                text = f"said {number}" if number % 3 else f"said {id}"  # alike ones, and some that are easy to find
+                return actor, Send(id=id, conversation=conversation, text=text, after=self._after(wish))
             case "note":
                 return actor, AddNote(id=id, conversation=conversation, text=f"{SECRET} {number}")
+            case "edit":
+                entry, is_note = self._entry(wish)
+                text = (f"{SECRET} {id}" if is_note else f"changed {id}") if number % 5 else f"said {number}"
+                if is_note and SECRET not in text:
+                    text = f"{SECRET} {number}"
+                blocks: list[Block] | UnsetType = UNSET if number % 2 else [Card(f"card {id}")]
+                if actor.kind == "contact" and number % 7:
+                    blocks = UNSET
+                return actor, Edit(id=id, conversation=conversation, entry=entry, text=text, blocks=blocks)
+            case "withdraw":
+                return actor, Withdraw(id=id, conversation=conversation, entry=self._entry(wish)[0])
+            case "react" | "unreact":
+                entry, emoji, on = self._entry(wish)[0], "👍❤😀"[number % 3], wish.verb == "react"
+                return actor, React(id=id, conversation=conversation, entry=entry, emoji=emoji, on=on)
+            case "rich":
+                rich: list[Block] = [Buttons([Button(f"No {n}", f"b{n}") for n in range(2)]), Card(f"card {id}")]
+                form: list[Block] = [Form([Field("mail", "Email", "email")])] if number % 2 else []
+                return actor, Send(id=id, conversation=conversation, text=f"said {id}", blocks=[*rich, *form])
+            case "press":
+                entry = self._entry(wish, with_blocks=True)[0]
+                return actor, Press(id=id, conversation=conversation, entry=entry, button=f"b{number % 3}")
+            case "submit":
+                entry, values = self._entry(wish, with_blocks=True)[0], {"mail": f"d{number}@a.example"}
+                return actor, Submit(id=id, conversation=conversation, entry=entry, values=dict(values))
+            case "file":
+                return actor, Send(id=id, conversation=conversation, text="", attachments=[self._file(wish)])
+            case "note file":
+                text = f"{SECRET} {number}"
+                return actor, AddNote(id=id, conversation=conversation, text=text, attachments=[self._file(wish)])
             case "claim":
                 return actor, Claim(id=id, conversation=conversation)
             case "assign":
@@ -265,6 +307,28 @@ class Law(RuleBasedStateMachine):
         account = wish.actor.account if wish.number else OTHER
         conversations = self.shop.conversations[account]
         return conversations[wish.where % len(conversations)] if conversations else "cnv_none"
+
+    def _entry(self, wish: Wish, *, with_blocks: bool = False) -> tuple[str, bool]:
+        """An entry of that conversation, mostly one that fits; now and then another one's. And whether it is a note."""
+        here = self._where(wish)
+        number = wish.number
+        if number % 11 == 10:
+            here = next(iter(self.shop.entries), here)
+        entries = list(self.shop.entries[here].values())
+        own = [entry for entry in entries if entry.author.id == wish.actor.id and entry.kind != "activity"]
+        fit = [entry for entry in entries if entry.blocks] if with_blocks else own
+        if wish.verb in ("edit", "withdraw") or with_blocks:
+            entries = fit if fit and number % 6 else entries
+        if not entries:
+            return an_id(0xDEAD), False
+        chosen = entries[-1 - number % min(len(entries), 4)]
+        return chosen.id, chosen.kind == "note"
+
+    def _file(self, wish: Wish) -> str:
+        """One of the actor's own, until they are used up; now and then somebody else's."""
+        everybody = len(PEOPLE)
+        owner = PEOPLE.index(wish.actor) if wish.number % 5 else wish.number % everybody
+        return f"upl_{owner + everybody * (wish.number % FILES_EACH)}"
 
     def _after(self, wish: Wish) -> str | None:
         """As our clients do: the id of the actor's message before this one there."""

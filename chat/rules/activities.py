@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chat.model import Audience, Entry, Turn, author_of
+from msgspec.structs import replace
+
+from chat.model import Audience, Change, Conversation, Entry, Turn, author_of
 
 
 def activity(
@@ -28,3 +30,12 @@ def activity(
         data=data,
         audience=audience,
     )
+
+
+def told_to_staff(
+    after: Conversation, ask_id: str, name: str, turn: Turn, data: dict[str, Any] | None = None
+) -> Change:
+    """The conversation as it is afterwards, with a line about it that staff alone sees."""
+    seq = turn.there.seq + 1
+    line = activity(ask_id, name, seq, turn, audience="staff", data=data)
+    return Change(replace(after, seq=seq, cursor=turn.cursor), (line,))

@@ -9,6 +9,7 @@ from chat.errors import InvalidState, NotFound, Taken
 from chat.model import Actor, Change, Conversation, Handler, Key, Lasting, Needs, Status, Turn
 from chat.rules.activities import activity
 from chat.rules.messages import with_person
+from chat.rules.snooze import awake
 
 
 class Claim(Lasting, frozen=True, gc=False, kw_only=True, tag="conversation.claim"):
@@ -30,7 +31,7 @@ def assign_needs(ask: Assign) -> Needs:
 
 
 def claim(ask: Claim, turn: Turn) -> Change | None:
-    """The conversation is the actor's. Nothing happens if it was already; Taken if it is somebody else's."""
+    """The conversation is the actor's, who takes it up. Nothing happens if it was already; Taken if it is another's."""
     conversation = turn.there
     if conversation.assignee == turn.actor.id:
         return None
@@ -38,7 +39,7 @@ def claim(ask: Claim, turn: Turn) -> Change | None:
         raise Taken
     if conversation.status == "resolved":
         raise InvalidState("A resolved conversation is reopened before it is claimed.")
-    after = held_by(turn.actor, conversation)
+    after = held_by(turn.actor, awake(conversation))
     seq = conversation.seq + 1
     return Change(
         replace(after, seq=seq, cursor=turn.cursor),
@@ -67,15 +68,15 @@ def assign(ask: Assign, turn: Turn) -> Change | None:
 
 
 def held_by(actor: Actor | None, conversation: Conversation) -> Conversation:
-    """The conversation in this one's hands, or in nobody's. A resolved one stays resolved."""
+    """The conversation in this one's hands, or in nobody's. A resolved one stays resolved, a snoozed one snoozed."""
     if actor is None:
-        return replace(conversation, assignee=None, handler="none", status=_unless_resolved(conversation, "queued"))
+        return replace(conversation, assignee=None, handler="none", status=_unless_aside(conversation, "queued"))
     handler: Handler = "bot" if actor.kind == "bot" else "agent"
     return replace(
         conversation,
         assignee=actor.id,
         handler=handler,
-        status=_unless_resolved(conversation, "open"),
+        status=_unless_aside(conversation, "open"),
         people=with_person(conversation, actor),
     )
 
@@ -88,8 +89,8 @@ def _assignable(assignee: str | None, turn: Turn) -> Actor | None:
     return turn.other
 
 
-def _unless_resolved(conversation: Conversation, status: Status) -> Status:
-    return "resolved" if conversation.status == "resolved" else status
+def _unless_aside(conversation: Conversation, status: Status) -> Status:
+    return conversation.status if conversation.status in ("resolved", "snoozed") else status
 
 
 def _named(value: str | UnsetType | None) -> str | None:

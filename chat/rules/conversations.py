@@ -26,7 +26,9 @@ def resolve(ask: Resolve, turn: Turn) -> Change | None:
     if conversation.status == "resolved":
         return None
     seq = conversation.seq + 1
-    after = replace(conversation, status="resolved", waiting_since=None, seq=seq, cursor=turn.cursor)
+    after = replace(
+        conversation, status="resolved", waiting_since=None, snoozed_until=None, seq=seq, cursor=turn.cursor
+    )
     return Change(after, (activity(ask.id, "resolved", seq, turn),))
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
 
 from chat.errors import BadRequest, NotFound
 from chat.model import (
     PREVIEW_LIMIT,
+    TEXT_LIMIT,
     Actor,
     Change,
     Conversation,
@@ -16,76 +20,100 @@ from chat.model import (
     Lasting,
     Needs,
     Person,
-    Text,
     Turn,
     author_of,
 )
 from chat.rules.activities import activity
+from chat.rules.attachments import Files, attached
+from chat.rules.blocks import Blocks, stored
+
+Words = Annotated[str, Meta(max_length=TEXT_LIMIT)]
+"""Empty only where there is something else to see."""
 
 
 class Start(Lasting, frozen=True, gc=False, kw_only=True, tag="conversation.start"):
     """A contact opens a conversation with its first message."""
 
     inbox: Key
-    text: Text
+    text: Words
+    attachments: Files | UnsetType = UNSET
 
 
 class Send(Lasting, frozen=True, gc=False, kw_only=True, tag="message.send"):
     """Anybody who takes part says something."""
 
     conversation: Key
-    text: Text
+    text: Words
+    # Left out and not empty, so that a plain message is as short as ever, also to be hashed.
+    blocks: Blocks | UnsetType = UNSET
+    attachments: Files | UnsetType = UNSET
 
 
 class AddNote(Lasting, frozen=True, gc=False, kw_only=True, tag="note.add"):
     """Staff writes something that the contact never sees."""
 
     conversation: Key
-    text: Text
+    text: Words
+    attachments: Files | UnsetType = UNSET
 
 
 def start_needs(ask: Start) -> Needs:
-    return Needs(inbox=ask.inbox)
+    return Needs(inbox=ask.inbox, uploads=tuple(ask.attachments) if ask.attachments else ())
+
+
+def send_needs(ask: Send | AddNote) -> Needs:
+    if ask.attachments:
+        return Needs(conversation=ask.conversation, uploads=tuple(ask.attachments))
+    return Needs(conversation=ask.conversation)
 
 
 def start(ask: Start, turn: Turn) -> Change:
     """A new conversation in the queue, with its first message."""
     if turn.inbox is None:
         raise NotFound(field="inbox")
-    text = spoken(ask.text)
+    message = _written(ask, "message", 1, turn)
     conversation = Conversation(
         id=turn.fresh,
         inbox=turn.inbox.id,
         contact=turn.actor.id,
         created_at=turn.at,
         waiting_since=turn.at,
-        preview=text[:PREVIEW_LIMIT],
+        preview=preview(message),
+        preview_of=1,
         messages=1,
         contact_seq=1,
         people={turn.actor.id: person(turn.actor)},
         seq=1,
         cursor=turn.cursor,
     )
-    return Change(conversation, (line(ask.id, "message", text, 1, turn),))
+    return Change(conversation, (message,))
 
 
 def send(ask: Send, turn: Turn) -> Change:
     """A message. It reopens a resolved conversation; staff's first answer claims an unassigned one."""
+    seq = turn.there.seq + 1
+    if not ask.attachments and not ask.blocks:  # nearly always
+        return said(line(ask.id, "message", spoken(ask.text), seq, turn), turn)
+    message = _written(ask, "message", seq, turn)
+    if ask.blocks:
+        message = replace(message, text=spoken(ask.text), blocks=stored(ask.blocks, turn.actor))
+    return said(message, turn)
+
+
+def said(message: Entry, turn: Turn) -> Change:
+    """What comes of a message of this turn's, however it was said."""
     before = turn.there
-    text = spoken(ask.text)
-    seq = before.seq + 1
-    message = line(ask.id, "message", text, seq, turn)
-    after = _asked(before, text, turn) if turn.actor.kind == "contact" else _answered(before, text, turn)
+    after = _asked(before, message, turn) if turn.actor.kind == "contact" else _answered(before, message, turn)
     if before.status == "open" and before.assignee is not None:  # nearly always: nothing follows from it
         return Change(after, (message,))
-    return Change(after, (message, *_consequences(ask.id, before, after, turn)))
+    return Change(after, (message, *_consequences(message.id, before, after, turn)))
 
 
 def add_note(ask: AddNote, turn: Turn) -> Change:
     """A note: an entry for staff alone; nothing else of the conversation moves."""
     conversation = turn.there
     seq = conversation.seq + 1
-    note = line(ask.id, "note", spoken(ask.text), seq, turn)
+    note = _written(ask, "note", seq, turn)
     return Change(replace(conversation, seq=seq, cursor=turn.cursor), (note,))
 
 
@@ -103,6 +131,13 @@ def line(entry_id: str, kind: EntryKind, text: str, seq: int, turn: Turn) -> Ent
     )
 
 
+def preview(message: Entry) -> str:
+    """What a list shows of it: its words, else its first file's name."""
+    if message.text or not message.attachments:
+        return message.text[:PREVIEW_LIMIT]
+    return f"📎 {message.attachments[0].name}"[:PREVIEW_LIMIT]
+
+
 def person(actor: Actor) -> Person:
     return Person(actor.name, actor.picture)
 
@@ -114,24 +149,36 @@ def with_person(conversation: Conversation, actor: Actor) -> dict[str, Person]:
     return people if people.get(actor.id) == seen else {**people, actor.id: seen}
 
 
-def spoken(text: str) -> str:
-    """The text, unless it is only blanks."""
-    if text.isspace():
+def spoken(text: str, *, is_optional: bool = False) -> str:
+    """The text, unless it is only blanks: then nothing, if there is something else to see."""
+    if not text or text.isspace():
+        if is_optional:
+            return ""
         raise BadRequest("There is nothing to read in this text.", field="text")
     return text
 
 
-def _asked(before: Conversation, text: str, turn: Turn) -> Conversation:
-    """The conversation after its contact spoke: somebody waits, and a resolved one is open again."""
+def _written(ask: Start | Send | AddNote, kind: EntryKind, seq: int, turn: Turn) -> Entry:
+    """The words, and the files if there are some."""
+    if not ask.attachments:
+        return line(ask.id, kind, spoken(ask.text), seq, turn)
+    words = spoken(ask.text, is_optional=True)
+    return replace(line(ask.id, kind, words, seq, turn), attachments=attached(ask.attachments, turn))
+
+
+def _asked(before: Conversation, message: Entry, turn: Turn) -> Conversation:
+    """The conversation after its contact spoke: somebody waits, and what was resolved or put aside is open again."""
     status = before.status
-    if status == "resolved":
+    if status == "resolved" or status == "snoozed":
         status = "open" if before.assignee else "queued"
-    seq = before.seq + 1
+    seq = message.seq
     return replace(
         before,
         status=status,
+        snoozed_until=None,
         waiting_since=before.waiting_since or turn.at,
-        preview=text[:PREVIEW_LIMIT],
+        preview=message.text[:PREVIEW_LIMIT] or preview(message),
+        preview_of=seq,
         messages=before.messages + 1,
         contact_seq=seq,
         seq=seq,
@@ -139,18 +186,21 @@ def _asked(before: Conversation, text: str, turn: Turn) -> Conversation:
     )
 
 
-def _answered(before: Conversation, text: str, turn: Turn) -> Conversation:
+def _answered(before: Conversation, message: Entry, turn: Turn) -> Conversation:
     """The conversation after staff spoke: nobody waits, and it has somebody who answers for it."""
     actor = turn.actor
+    seq = message.seq
     return replace(
         before,
         status="open",
+        snoozed_until=None,
         waiting_since=None,
-        preview=text[:PREVIEW_LIMIT],
+        preview=message.text[:PREVIEW_LIMIT] or preview(message),
+        preview_of=seq,
         people=with_person(before, actor),
         assignee=before.assignee or actor.id,
         handler=before.handler if before.assignee else ("bot" if actor.kind == "bot" else "agent"),
-        seq=before.seq + 1,
+        seq=seq,
         cursor=turn.cursor,
     )
 
@@ -162,4 +212,6 @@ def _consequences(cause: str, before: Conversation, after: Conversation, turn: T
         lines.append(activity(f"{cause}-claimed", "claimed", after.seq, turn))
     if before.status == "resolved":
         lines.append(activity(f"{cause}-reopened", "reopened", after.seq, turn))
+    if before.status == "snoozed":
+        lines.append(activity(f"{cause}-woke", "woke", after.seq, turn, audience="staff"))
     return tuple(lines)

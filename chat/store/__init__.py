@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct, field
 from sqlalchemy import Connection
@@ -21,6 +21,9 @@ from chat.model import (
     Timer,
     Upload,
 )
+
+if TYPE_CHECKING:  # it names our View
+    from chat.store.search_index import SearchIndex
 
 T = TypeVar("T")
 Scoped = tuple[str, str]
@@ -70,13 +73,15 @@ class Written(Struct):
     """An entry to write, at its change's cursor; the digest belongs to the first entry of an ask.
 
     An entry whose seq isn't the one it was born with is a later version: it supersedes the others, and `ask` is the
-    id of the ask that made it.
+    id of the ask that made it, `asker` and `asked_at` who made it and when: not always the entry's author.
     """
 
     entry: Entry
     cursor: int
     digest: bytes | None = None
     ask: str | None = None
+    asker: str | None = None
+    asked_at: int | None = None
 
 
 class Move(Struct):
@@ -135,6 +140,10 @@ class View(Protocol):
 
     async def conversation(self, account: str, conversation: str) -> Conversation | None: ...
 
+    async def blocked_until(self, account: str, contact: str) -> int:
+        """The end of the contact's block (ms); 0 when there is none."""
+        ...
+
     async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
         """The contact's conversations, latest change first."""
         ...
@@ -159,8 +168,8 @@ class View(Protocol):
         """What isn't resolved and this actor follows, latest change first."""
         ...
 
-    async def versions(self, account: str, entry: str) -> list[Entry]:
-        """Every version of an entry, the newest first."""
+    async def versions(self, account: str, conversation: str, entry: str) -> list[Entry]:
+        """Every version of an entry of this conversation, the newest first."""
         ...
 
     async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]: ...
@@ -174,6 +183,11 @@ class Store(Protocol):
     @property
     def epoch(self) -> str:
         """A random id of this history of the database; positions of another epoch mean nothing."""
+        ...
+
+    @property
+    def search(self) -> SearchIndex:
+        """What is known of the texts in here, see `chat.store.search_index`."""
         ...
 
     async def begin(self, accounts: Collection[str]) -> Transaction:

@@ -300,8 +300,8 @@ class PostgresTransaction:
         if attached:
             await self._writer.executemany(postgres_rows.ATTACH, attached)
         if later:
-            versions = [(*row, item.ask) for _, item, row in later]
-            columns = (*postgres_rows.ENTRY_COLUMNS, "ask")
+            versions = [(*row, item.ask, item.asker, item.asked_at) for _, item, row in later]
+            columns = (*postgres_rows.ENTRY_COLUMNS, "ask", "asker", "asked_at")
             await self._writer.copy_records_to_table("entries", records=versions, columns=columns)
             older = [(item.entry.id, account, item.entry.seq) for account, item, _ in later]
             await self._writer.execute(postgres_rows.SUPERSEDE, *postgres_rows.turned(older))

@@ -27,7 +27,8 @@ _RECEIPTS = """
     SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
     WHERE e.id = ANY($1) AND e.seq = e.born
-    UNION ALL SELECT a.id, e.ask, e.author, e.digest, c.id, e.seq, e.at FROM entries e
+    UNION ALL SELECT a.id, e.ask, coalesce(e.asker, e.author), e.digest, c.id, e.seq, coalesce(e.asked_at, e.at)
+    FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
     WHERE e.ask = ANY($1)"""
 _ENTRIES = f"""

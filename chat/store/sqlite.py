@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -23,10 +23,11 @@ from sqlalchemy.exc import OperationalError
 
 from chat.errors import Unavailable
 from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, rows, sqlite_rows
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, rows, sqlite_rows, sqlite_search
 from chat.store.aside import HeadAside
 from chat.store.commits import CommitPlace
 from chat.store.sqlite_file import cold_engine, connect, is_locked, lock_file
+from chat.store.sqlite_search import SqliteSearchIndex
 from chat.store.sqlite_view import SqliteView
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class SqliteStore:
         self._next_key = self._one("SELECT coalesce(max(key), 0) + 1 FROM conversations")
         self._aside = HeadAside(path.with_name(path.name + ".head"))
         self._epoch = self._new_epoch_if_history_was_lost()
+        self._search = SqliteSearchIndex(path, self._writer, self._reader, self._beside)
 
     @classmethod
     def open(cls, path: Path) -> SqliteStore:
@@ -70,6 +72,10 @@ class SqliteStore:
     @property
     def epoch(self) -> str:
         return self._epoch
+
+    @property
+    def search(self) -> SqliteSearchIndex:
+        return self._search
 
     async def begin(self, accounts: Collection[str]) -> SqliteTransaction:
         await self._writing.acquire()
@@ -122,6 +128,7 @@ class SqliteStore:
     async def close(self) -> None:
         async with self._writing:
             self._committing.shutdown()
+            self._search.close()
             with suppress(sqlite3.Error):  # e.g. a full disk; what matters is committed already
                 self._write_aside()
             self._reader.close()
@@ -130,6 +137,34 @@ class SqliteStore:
             os.close(self._lock)
 
     # --- the writer's own ------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _beside(self, lasting: bool) -> AsyncIterator[sqlite3.Connection]:
+        """A short transaction that isn't the ledger's and touches nothing of what is kept in memory.
+
+        One that may be lost with the machine's power needs no fsync. It can't be lost alone: what is written later
+        stands behind it in the same log.
+        """
+        async with self._writing:
+            try:
+                if not lasting:
+                    self._writer.execute("PRAGMA synchronous=NORMAL")
+                await self._begin_immediate()
+                yield self._writer
+                await _to_its_end(self._commit_beside())
+            except sqlite3.Error as error:
+                raise Unavailable(f"the database can't be written: {error}") from error
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                self._writer.execute("PRAGMA synchronous=FULL")
+
+    async def _commit_beside(self) -> None:
+        """Where the ledger's would run, but how long it took says nothing about those."""
+        if self.place.is_thread:
+            await asyncio.get_running_loop().run_in_executor(self._committing, self._writer.execute, "COMMIT")
+        else:
+            self._writer.execute("COMMIT")
 
     async def _begin_immediate(self) -> None:
         deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
@@ -331,7 +366,9 @@ class SqliteTransaction:
 
     def _write_versions(self, versions: list[tuple[int, int, Written]]) -> None:
         """Several of one entry may be among them: the last one stays in force."""
-        later = [(*rows.entry_row(*version), version[2].ask) for version in versions]
+        later = [
+            (*rows.entry_row(*version), version[2].ask, version[2].asker, version[2].asked_at) for version in versions
+        ]
         self._writer.executemany(sqlite_rows.INSERT_VERSION, later)
         older = [(item.entry.id, account, item.entry.seq) for account, _, item in versions]
         for statement in sqlite_rows.SUPERSEDE:
@@ -350,10 +387,13 @@ class SqliteTransaction:
             )
             if move.erases:
                 self._writer.execute(sqlite_rows.ERASE, (key,))
+                sqlite_search.forget(self._writer, move.account, conversations=[move.after.id])
 
     def _write_contacts(self, contacts: Collection[Contact]) -> None:
         self._writer.executemany(sqlite_rows.WRITE_CONTACT, [rows.contact_row(contact) for contact in contacts])
         for contact in contacts:
+            if contact.merged_into is not None or contact.erased:
+                sqlite_search.forget(self._writer, contact.account, contacts=[contact.id])
             if contact.merged_into is not None:
                 for statement in sqlite_rows.MERGE_CONTACT:
                     self._writer.execute(statement, (contact.merged_into, contact.id))
@@ -369,6 +409,16 @@ class SqliteTransaction:
         found = sqlite_rows.conversations(self._writer, wanted)
         self._store._keys.update((scoped, key) for scoped, (key, _) in found.items())
         return {scoped: conversation for scoped, (_, conversation) in found.items()}
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await it, also when that is cancelled meanwhile: a commit in its thread has the connection for itself."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _through(

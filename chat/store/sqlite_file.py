@@ -20,6 +20,7 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=OFF",  # hot rows are written by one place; the cold path checks its own
     "PRAGMA cache_size=-65536",
     "PRAGMA temp_store=MEMORY",
+    "PRAGMA secure_delete=ON",  # what was erased is overwritten with zeros; distributions' SQLite has this on anyway
     "PRAGMA wal_autocheckpoint=4000",  # pages; a checkpoint costs a few ms, so not every 1,000
 )
 

@@ -26,7 +26,8 @@ _RECEIPTS = f"""
     SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
     WHERE e.id IN {_IDS} AND e.seq = e.born
-    UNION ALL SELECT a.id, e.ask, e.author, e.digest, c.id, e.seq, e.at FROM entries e
+    UNION ALL SELECT a.id, e.ask, coalesce(e.asker, e.author), e.digest, c.id, e.seq, coalesce(e.asked_at, e.at)
+    FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
     WHERE e.ask IN {_IDS}"""
 _ENTRIES = f"""
@@ -79,8 +80,9 @@ SUPERSEDE = (
 )
 INSERT_VERSION = """
     INSERT INTO entries
-    (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest, ask)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest,
+    ask, asker, asked_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 ERASE = "UPDATE entries SET text = '', data = NULL WHERE conversation = ?"
 INSERT_TIMER = "INSERT OR IGNORE INTO timers (account, id, at, kind, conversation) VALUES (?, ?, ?, ?, ?)"
 FOLLOW = "INSERT OR IGNORE INTO followers (actor, conversation) VALUES (?, ?)"
@@ -96,6 +98,12 @@ MERGE_CONTACT = (
     "UPDATE uploads SET owner = ? WHERE owner = ?",
     """UPDATE entries SET author = ?1 WHERE author = ?2 AND conversation IN (
         SELECT c.key FROM conversations c WHERE c.contact = ?1)""",
+    """UPDATE entries SET asker = ?1 WHERE asker = ?2 AND conversation IN (
+        SELECT c.key FROM conversations c WHERE c.contact = ?1)""",
+    # Reactions and answered forms name it; but the line that says who became whom stays true. An id is made of letters,
+    # digits and an underscore: JSON has it as it is.
+    """UPDATE entries SET data = replace(data, '"' || ?2 || '"', '"' || ?1 || '"') WHERE data IS NOT NULL
+        AND activity <> 'merged' AND conversation IN (SELECT c.key FROM conversations c WHERE c.contact = ?1)""",
 )
 
 

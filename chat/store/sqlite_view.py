@@ -25,6 +25,8 @@ _WAITING = f"{_STATES}{_OPEN} ORDER BY c.waiting_since IS NULL, c.waiting_since,
 _RESOLVED = f"{_STATES} AND +c.status = 'resolved' ORDER BY c.cursor DESC LIMIT ?"
 _FOLLOWED = f"""{_STATES}{_OPEN} AND c.key IN (SELECT f.conversation FROM followers f WHERE f.actor = ?)
     ORDER BY +c.cursor DESC LIMIT ?"""
+_BLOCKED = """
+    SELECT c.blocked_until FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id = ? AND a.id = ?"""
 _ALL_ENTRIES = f"""
     SELECT {ENTRY}, e.superseded FROM entries e
     WHERE e.conversation = (
@@ -34,6 +36,7 @@ _NEWEST = f"{_ENTRIES} AND e.seq < ? ORDER BY e.seq DESC LIMIT ?"
 _VERSIONS = f"""
     SELECT {ENTRY} FROM entries e WHERE e.account = (SELECT a.key FROM accounts a WHERE a.id = ?)
     AND e.seq {{}} e.born AND e.id IN (SELECT value FROM json_each(?))"""
+_OF_CONVERSATION = " AND +e.conversation = (SELECT c.key FROM conversations c WHERE c.id = ?)"
 _FOR_EVERYONE = " AND e.audience = 'everyone'"
 
 
@@ -57,6 +60,10 @@ class SqliteView:
     async def conversation(self, account: str, conversation: str) -> Conversation | None:
         states = self._states(_STATES + " AND c.id = ?", account, conversation)
         return states[0] if states else None
+
+    async def blocked_until(self, account: str, contact: str) -> int:
+        row = self._reader.execute(_BLOCKED, (contact, account)).fetchone()
+        return int(row[0]) if row else 0
 
     async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
         return self._states(_OF_CONTACT, account, contact, limit)
@@ -89,13 +96,17 @@ class SqliteView:
         newest = {row[0]: row for row in self._versions("<>", account, old, " AND NOT e.superseded")}
         return _sorted([(*newest[row[0]], False) if row[-1] else row for row in rows])
 
-    async def versions(self, account: str, entry: str) -> list[Entry]:
-        rows = [row for comparison in ("=", "<>") for row in self._versions(comparison, account, [entry])]
+    async def versions(self, account: str, conversation: str, entry: str) -> list[Entry]:
+        rows = [
+            row
+            for comparison in ("=", "<>")
+            for row in self._versions(comparison, account, [entry], _OF_CONVERSATION, conversation)
+        ]
         return sorted((entry_of(row) for row in rows), key=lambda version: -version.seq)
 
-    def _versions(self, comparison: str, account: str, ids: list[str], more: str = "") -> list[Any]:
+    def _versions(self, comparison: str, account: str, ids: list[str], more: str = "", *values: str) -> list[Any]:
         statement = _VERSIONS.format(comparison) + more
-        return self._reader.execute(statement, (account, orjson.dumps(ids).decode())).fetchall()
+        return self._reader.execute(statement, (account, orjson.dumps(ids).decode(), *values)).fetchall()
 
     async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]:
         audience = "" if staff else _FOR_EVERYONE

@@ -110,6 +110,7 @@ invites = Table(
     Column("email", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
+    Column("teams", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
 )
@@ -170,6 +171,7 @@ contacts = Table(
     Column("merged_into", Text),
     Column("erased", Boolean, nullable=False, server_default=false()),
     Column("created_at", BigInteger, nullable=False),
+    Index(None, "account"),
 )
 
 # Who a contact is to a shop: the `sub` that the shop's backend signed.
@@ -280,6 +282,57 @@ audit = Table(
     Index(None, "account", "key"),
 )
 
+# --- The search index: all of it can be made anew from the rest. See docs/decisions/0010 ------------------------------
+
+# How far each account is indexed, and where its next document goes.
+search_heads = Table(
+    "search_heads",
+    metadata,
+    Column("account", Surrogate, ForeignKey("accounts.key"), primary_key=True, autoincrement=False),
+    Column("cursor", BigInteger, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("sealed", BigInteger, nullable=False),  # the runs before it have their grams
+    Column("size", BigInteger, nullable=False),  # characters in the run that isn't full yet
+)
+
+# The seq up to which each conversation is indexed.
+search_threads = Table(
+    "search_threads",
+    metadata,
+    Column("conversation", Surrogate, ForeignKey("conversations.key"), primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
+# Contacts to look at: they may change without any cursor. Triggers of the engine write here.
+search_contacts = Table(
+    "search_contacts", metadata, _key(), Column("contact", Surrogate, ForeignKey("contacts.key"), nullable=False)
+)
+
+# What can be found: the newest version of each text, folded.
+search_docs = Table(
+    "search_docs",
+    metadata,
+    Column("key", Surrogate, primary_key=True, autoincrement=False),  # account's key, run, place in the run
+    _account(),
+    Column("of", Text, nullable=False),  # the entry's, conversation's or contact's id
+    Column("kind", Text, nullable=False),
+    Column("conversation", Surrogate, ForeignKey("conversations.key")),
+    Column("at", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Index(None, "of", "account", unique=True),
+)
+
+# Which documents of a run have a gram: a byte for each, its place.
+search_grams = Table(
+    "search_grams",
+    metadata,
+    Column("account", Surrogate, ForeignKey("accounts.key"), primary_key=True, autoincrement=False),
+    Column("run", BigInteger, primary_key=True, autoincrement=False),
+    Column("gram", Text, primary_key=True),
+    Column("docs", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 entries = Table(
     "entries",
     metadata,
@@ -299,7 +352,10 @@ entries = Table(
     Column("data", Text),  # JSON: an activity's data, blocks, attachments, reactions and whatever else few entries have
     Column("digest", LargeBinary),  # of the ask whose first entry this is; edit and erasure leave it alone
     Column("superseded", Boolean, nullable=False, server_default=false()),
-    Column("ask", Text),  # of a later version: the id of the ask that made it
+    # Of a later version: the id of the ask that made it, who asked and when. Reactions aren't the author's.
+    Column("ask", Text),
+    Column("asker", Text),
+    Column("asked_at", BigInteger),
     # The id leads: it is time-ordered, so new rows land at the end of the index, whatever the account.
     Index(
         "uq_entries_id",

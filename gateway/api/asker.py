@@ -7,7 +7,7 @@ from starlette.requests import Request
 from chat.directory import Directory
 from chat.errors import Forbidden
 from chat.keys import API_TOKEN_PREFIX, SESSION_PREFIX
-from chat.model import Actor
+from chat.model import Actor, Role
 from chat.sessions import Session, Sessions
 from gateway.api.problem import LoginNeeded, OriginRefused
 from gateway.origins import Origins
@@ -16,11 +16,15 @@ COOKIE = "shopbell"
 
 
 class Askers:
-    """Finds out who asks. Every method may raise LoginNeeded, and Unavailable when the store is away."""
+    """Finds out who asks. Every method may raise LoginNeeded, and Unavailable when the store is away.
 
-    def __init__(self, sessions: Sessions, directory: Directory) -> None:
+    Whoever comes with a cookie and wants to change something must say that it comes from a page of ours: OriginRefused.
+    """
+
+    def __init__(self, sessions: Sessions, directory: Directory, origins: Origins) -> None:
         self._sessions = sessions
         self._directory = directory
+        self._origins = origins
 
     async def anyone(self, request: Request) -> Actor:
         """An agent, a contact or a bot."""
@@ -33,9 +37,23 @@ class Askers:
         return actor
 
     async def staff(self, request: Request) -> Actor:
-        """An agent or a bot. Forbidden for contacts."""
+        """An agent or a bot. A contact's secret is no credential here."""
         actor = await self.anyone(request)
         if not actor.is_staff:
+            raise LoginNeeded
+        return actor
+
+    async def supervisor(self, request: Request) -> Actor:
+        """An agent who is a supervisor or an admin. Forbidden for other staff."""
+        return await self._ranked(request, "supervisor", "admin")
+
+    async def admin(self, request: Request) -> Actor:
+        """An agent who is an admin. Forbidden for other staff."""
+        return await self._ranked(request, "admin")
+
+    async def _ranked(self, request: Request, *roles: Role) -> Actor:
+        actor = await self.staff(request)
+        if actor.role not in roles:
             raise Forbidden
         return actor
 
@@ -44,6 +62,8 @@ class Askers:
         session = await self.visiting(request)
         if session is None:
             raise LoginNeeded
+        if request.method not in ("GET", "HEAD"):
+            from_own_page(request, self._origins, required=True)
         return session
 
     async def visiting(self, request: Request) -> Session | None:

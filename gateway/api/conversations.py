@@ -1,8 +1,8 @@
-"""/v1/conversations: the inbox views, one conversation, its older entries."""
+"""/v1/conversations: the inbox views, one conversation, its older entries and what those said before."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -11,13 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chat.directory import Directory
-from chat.errors import NotFound
-from chat.model import Actor
+from chat.model import Actor, ContactView, Conversation, Entry
 from chat.reading import PAGE, Reading, ViewName, Views
 from gateway.api.asker import Askers
-from gateway.api.payload import answer, read_query
+from gateway.api.payload import Limit, answer, named, read_query
+from gateway.api.route import operation
 
-Limit = Annotated[int, Meta(ge=1, le=200)]
 NEWEST = 2**53 - 1
 
 
@@ -32,6 +31,34 @@ class EntriesQuery(Struct):
     limit: Limit = PAGE
 
 
+class EntriesShown(Struct):
+    entries: list[Entry]
+    more: bool
+
+
+class VersionsShown(Struct):
+    """What an entry said, the newest version first."""
+
+    versions: list[Entry]
+
+
+class ConversationShown(Struct):
+    """A conversation as it was at `cursor`: staff's."""
+
+    cursor: int
+    state: Conversation
+    entries: list[Entry]
+    more: bool
+
+
+class OwnConversationShown(Struct):
+    """A conversation as its contact may see it."""
+
+    state: ContactView
+    entries: list[Entry]
+    more: bool
+
+
 def routes(reading: Reading, directory: Directory, askers: Askers) -> list[Route]:
     async def conversations(request: Request) -> Response:
         actor = await askers.staff(request)
@@ -41,20 +68,57 @@ def routes(reading: Reading, directory: Directory, askers: Askers) -> list[Route
 
     async def conversation(request: Request) -> Response:
         actor = await askers.anyone(request)
-        found = await reading.snapshot(actor, _named(request))
-        body: dict[str, Any] = {"state": found.state, "entries": found.entries, "more": found.more}
-        return answer({"cursor": found.cursor, **body} if actor.is_staff else body)
+        found = await reading.snapshot(actor, named(request, "conversation"))
+        if isinstance(found.state, ContactView):
+            return answer(OwnConversationShown(found.state, found.entries, found.more))
+        return answer(ConversationShown(found.cursor, found.state, found.entries, found.more))
 
     async def entries(request: Request) -> Response:
         actor = await askers.anyone(request)
         query = read_query(request, EntriesQuery)
-        page, more = await reading.older(actor, _named(request), query.before, query.limit)
-        return answer({"entries": page, "more": more})
+        page, more = await reading.older(actor, named(request, "conversation"), query.before, query.limit)
+        return answer(EntriesShown(page, more))
+
+    async def versions(request: Request) -> Response:
+        actor = await askers.staff(request)
+        entry = named(request, "entry", "entry")
+        return answer(VersionsShown(await reading.versions(actor, named(request, "conversation"), entry)))
 
     return [
-        Route("/v1/conversations", conversations),
-        Route("/v1/conversations/{id}", conversation),
-        Route("/v1/conversations/{id}/entries", entries),
+        operation(
+            "/v1/conversations",
+            "GET",
+            conversations,
+            summary="One of the inbox views, with the counts of all.",
+            query=ListQuery,
+            answer=Views,
+            who="staff",
+        ),
+        operation(
+            "/v1/conversations/{id}",
+            "GET",
+            conversation,
+            summary="A conversation with its newest entries.",
+            answer=(ConversationShown, OwnConversationShown),
+            who="anyone",
+        ),
+        operation(
+            "/v1/conversations/{id}/entries",
+            "GET",
+            entries,
+            summary="Older entries, oldest first, born before a seq.",
+            query=EntriesQuery,
+            answer=EntriesShown,
+            who="anyone",
+        ),
+        operation(
+            "/v1/conversations/{id}/entries/{entry}/versions",
+            "GET",
+            versions,
+            summary="Every version of an entry, the newest first, also of one that was withdrawn.",
+            answer=VersionsShown,
+            who="staff",
+        ),
     ]
 
 
@@ -71,11 +135,3 @@ async def _listed(reading: Reading, actor: Actor, query: ListQuery, teams: set[s
     there = {one.id for one in first.conversations}  # resolved between both reads
     both = [*first.conversations, *(one for one in second.conversations if one.id not in there)]
     return replace(first, conversations=both[: query.limit])
-
-
-def _named(request: Request) -> str:
-    """The id in the path. What can't be an id is answered like an id that isn't there."""
-    named: str = request.path_params["id"]
-    if len(named) > 64 or not named.isascii() or not named.isprintable():
-        raise NotFound(field="conversation")
-    return named

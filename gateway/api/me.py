@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chat.directory import Agent, Directory
+from chat.directory import Account, Agent, Directory
+from chat.model import Role
 from gateway.api.asker import Askers
 from gateway.api.payload import answer
 from gateway.api.problem import LoginNeeded
+from gateway.api.route import operation
+
+
+class Myself(Struct):
+    """An agent as the agent itself sees it."""
+
+    id: str
+    name: str
+    email: str
+    role: Role
+    picture: str | None
+    teams: list[str]
+
+
+class Me(Struct):
+    agent: Myself
+    account: Account
 
 
 def routes(directory: Directory, askers: Askers) -> list[Route]:
@@ -21,18 +38,11 @@ def routes(directory: Directory, askers: Askers) -> list[Route]:
         agent, account = await directory.agent(who), await directory.account(actor.account)
         if agent is None or account is None:
             raise LoginNeeded
-        return answer({"agent": shown(agent, await directory.teams_of(who)), "account": account})
+        return answer(Me(shown(agent, await directory.teams_of(who)), account))
 
-    return [Route("/v1/me", me)]
+    return [operation("/v1/me", "GET", me, summary="The agent who is logged in.", answer=Me, who="agent")]
 
 
-def shown(agent: Agent, teams: list[str]) -> dict[str, Any]:
+def shown(agent: Agent, teams: list[str]) -> Myself:
     """An agent as the agent itself sees it."""
-    return {
-        "id": agent.id,
-        "name": agent.name,
-        "email": agent.email,
-        "role": agent.role,
-        "picture": agent.picture,
-        "teams": teams,
-    }
+    return Myself(agent.id, agent.name, agent.email, agent.role, agent.picture, teams)

@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chat.errors import BadRequest, TooLarge
+from chat.errors import BadRequest, NotFound, TooLarge
 
 T = TypeVar("T")
 
@@ -17,6 +17,12 @@ BODY_LIMIT = 16 * 1024  # bytes
 
 # U+0000 is refused in every string, as one of the engines can't store it.
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
+# What somebody or something is called: one line with something to see in it.
+Name = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z")]
+Address = Annotated[str, msgspec.Meta(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\Z")]
+Picture = Annotated[str, msgspec.Meta(max_length=1024, pattern=r"^https://[^\s\x00-\x1f\x7f]+\Z")]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=200)]
 
 _encode = msgspec.json.Encoder().encode
 _PLACE = re.compile(r"^(.*?) - at `\$\.?(?:key in )?(.*?)`$", re.DOTALL)
@@ -47,6 +53,20 @@ def read_query(request: Request, shape: type[T]) -> T:
         return msgspec.convert(dict(request.query_params), shape, strict=False)
     except msgspec.ValidationError as error:
         raise explain(error) from error
+
+
+def named(request: Request, kind: str, name: str = "id") -> str:
+    """The id in the path. What can't be an id is answered like an id that isn't there: NotFound."""
+    found: str = request.path_params[name]
+    if len(found) > 64 or not found.isascii() or not found.isprintable():
+        raise NotFound(field=kind)
+    return found
+
+
+def given(body: msgspec.Struct) -> dict[str, Any]:
+    """The fields that a change names; the others stay as they are."""
+    values = {name: getattr(body, name) for name in body.__struct_fields__}
+    return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
 def explain(error: msgspec.ValidationError) -> BadRequest:

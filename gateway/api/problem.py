@@ -5,13 +5,26 @@ from __future__ import annotations
 import math
 from http import HTTPStatus
 
-import orjson
+import msgspec
+from msgspec import Struct
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ExceptionHandler
 
 from chat.errors import BadRequest, Internal, NotFound, Refused, StoreAway, TooLarge, Unavailable
+
+
+class Problem(Struct, omit_defaults=True):
+    """Why something was refused. `code` is stable and the wire's; `field` names the part at fault."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | None = None
 
 
 class LoginNeeded(Refused):
@@ -39,6 +52,8 @@ STATUS = {
     "unknown_type": 400,
     "unauthorized": 401,
     "bad_credentials": 401,
+    "bad_identity": 401,
+    "totp_needed": 401,
     "forbidden": 403,
     "blocked": 403,
     "origin_refused": 403,
@@ -48,7 +63,11 @@ STATUS = {
     "taken": 409,
     "invalid_state": 409,
     "behind": 409,
+    "changed": 409,
+    "too_slow": 408,
     "too_large": 413,
+    "unsupported_type": 415,
+    "bad_range": 416,
     "rate_limited": 429,
     "internal": 500,
     "busy": 503,
@@ -61,19 +80,11 @@ _OF_STARLETTE: dict[int, type[Refused]] = {404: NotFound, 405: MethodNotAllowed,
 def problem(why: Refused) -> Response:
     """The answer that tells why."""
     status = STATUS[why.code]
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": why.code,
-        "detail": str(why),
-    }
-    if why.field:
-        body["field"] = why.field
+    body = Problem("about:blank", HTTPStatus(status).phrase, status, why.code, str(why), why.field)
     headers = {"cache-control": "no-store"}
     if why.retry:
         headers["retry-after"] = str(math.ceil((why.after_ms or 1000) / 1000))
-    return Response(orjson.dumps(body), status, headers, "application/problem+json")
+    return Response(msgspec.json.encode(body), status, headers, "application/problem+json")
 
 
 async def _refused(request: Request, why: Exception) -> Response:
@@ -90,7 +101,16 @@ async def _of_starlette(request: Request, why: Exception) -> Response:
     assert isinstance(why, HTTPException)
     response = problem(_OF_STARLETTE.get(why.status_code, BadRequest)())
     response.headers.update(why.headers or {})
+    if why.status_code == 405:
+        response.headers["allow"] = ", ".join(_allowed(request))
     return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method of this path; Starlette names those of the first route alone."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    there = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for methods in there for method in methods})
 
 
 async def _bug(request: Request, why: Exception) -> Response:

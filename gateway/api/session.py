@@ -1,8 +1,10 @@
-"""/v1/session: the widget's frame learns which contact this browser is."""
+"""/v1/session: the widget's frame learns which contact this browser is, and /v1/session/end lets it be nobody again."""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,36 +14,105 @@ from chat.errors import NotFound
 from chat.sessions import Session, Sessions
 from gateway.api.asker import from_own_page
 from gateway.api.payload import Line, answer, read
+from gateway.api.problem import OriginRefused
+from gateway.api.route import operation
+from gateway.api.staff import IdAndName
 from gateway.auth import Tokens
+from gateway.identity import SIZE_LIMIT, BadIdentity
 from gateway.origins import Origins
+from gateway.sign_in import SignedIn, SignIns
+
+Jwt = Annotated[str, Meta(min_length=1, max_length=SIZE_LIMIT, pattern=r"^[^\x00]*$")]
 
 
 class Knock(Struct):
-    """The inbox's public key, and the secret of an earlier visit."""
+    """The inbox's public key, the secret of an earlier visit, and what the shop says of its customer, signed by it."""
 
     inbox: Line
     session: Line | None = None
+    identity: Jwt | None = None
 
 
-def routes(directory: Directory, sessions: Sessions, tokens: Tokens, origins: Origins) -> list[Route]:
+class Known(Struct):
+    id: str
+
+
+class Visit(Struct):
+    """`session` is the secret for the next visit, `token` the socket's for `expires_in` seconds.
+
+    `ignored` names the claims of the identity that couldn't be kept, for the shop's developer.
+    """
+
+    session: str
+    token: str
+    expires_in: int
+    inbox: IdAndName
+    contact: Known
+    ignored: list[str] = []
+
+
+class Leave(Struct):
+    """The secret of the visit that is over."""
+
+    session: Line
+
+
+def routes(
+    directory: Directory, sessions: Sessions, sign_ins: SignIns, tokens: Tokens, origins: Origins
+) -> list[Route]:
     async def session(request: Request) -> Response:
         from_own_page(request, origins)
         knock = await read(request, Knock)
         door = await directory.door(knock.inbox)
         if door is None:
             raise NotFound("There is no such inbox.", field="inbox")
-        secret, found = await _known(sessions, door, knock.session) or await sessions.open_for_contact(door)
+        found = await _visit(door, await _known(sessions, door, knock.session), knock.identity)
         return answer(
-            {
-                "session": secret,
-                "token": tokens.mint(found),
-                "expires_in": tokens.life,
-                "inbox": {"id": door.id, "name": door.name},
-                "contact": {"id": found.actor.id},
-            }
+            Visit(
+                found.secret,
+                tokens.mint(found.session),
+                tokens.life,
+                IdAndName(door.id, door.name),
+                Known(found.session.actor.id),
+                list(found.ignored),
+            )
         )
 
-    return [Route("/v1/session", session, methods=["POST"])]
+    async def end_session(request: Request) -> Response:
+        from_own_page(request, origins)
+        found = await sessions.by_secret((await read(request, Leave)).session)
+        if found is not None and found.actor.kind == "contact":
+            await sign_ins.sign_out(found)
+        return Response(status_code=204)  # whether there was one or not
+
+    async def _visit(door: Door, known: tuple[str, Session] | None, identity: str | None) -> SignedIn:
+        if identity is not None:
+            return await sign_ins.sign_in(door, known, identity)
+        if known is None:
+            return SignedIn(*await sessions.open_for_contact(door), ())
+        await sessions.extend(known[1])
+        return SignedIn(*known, ())
+
+    return [
+        operation(
+            "/v1/session",
+            "POST",
+            session,
+            summary="Begin or go on with a contact's visit at an inbox, as a stranger or as who the shop says it is.",
+            body=Knock,
+            answer=Visit,
+            refusals=[NotFound, OriginRefused, BadIdentity],
+        ),
+        operation(
+            "/v1/session/end",
+            "POST",
+            end_session,
+            summary="Log a contact's browser out. What was written stays with the contact.",
+            body=Leave,
+            status=204,
+            refusals=[OriginRefused],
+        ),
+    ]
 
 
 async def _known(sessions: Sessions, door: Door, secret: str | None) -> tuple[str, Session] | None:
@@ -49,5 +120,4 @@ async def _known(sessions: Sessions, door: Door, secret: str | None) -> tuple[st
     session = await sessions.by_secret(secret) if secret else None
     if secret is None or session is None or (session.actor.account, session.inbox) != (door.account, door.id):
         return None
-    await sessions.extend(session)
     return secret, session

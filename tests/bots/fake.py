@@ -14,6 +14,7 @@ Json = dict[str, Any]
 
 PEOPLE: dict[str, Json] = {
     "shopper": {"kind": "contact", "id": "con_1", "name": "Visitor"},
+    "another": {"kind": "contact", "id": "con_2", "name": "Known"},
     "agent": {"kind": "agent", "id": "agt_1", "name": "Noa", "role": "agent"},
     "bot": {"kind": "bot", "id": "bot_1", "name": "Echo"},
 }

@@ -151,3 +151,33 @@ def test_a_bot_that_is_shut_out_says_so() -> None:
 
     with pytest.raises(Closed, match="4010"):
         asyncio.run(play())
+
+
+def test_a_bot_does_not_answer_what_was_taken_back_before_it_came() -> None:
+    async def play() -> None:
+        async with fake_shopbell() as fake:
+            conversation = await a_conversation(fake)
+            fake.entries[conversation][0].update(text="", withdrawn=True)
+            async with running(an_echo(fake)):
+                await fake.until(lambda: fake.peers)
+                await writes(fake, conversation, "m2", "Rather this")
+                await fake.until(lambda: len(said(fake, conversation)) == 3)
+
+            assert said(fake, conversation) == ["", "Rather this", "You said Rather this"]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("data", "pressed", "filled_in"),
+    [
+        (None, None, None),
+        ({"postback": "yes", "of": "m1"}, "yes", None),
+        ({"form": "m1", "values": {"size": 38}}, None, {"size": 38}),
+    ],
+)
+def test_a_bot_knows_what_was_pressed_and_filled_in(data: Any, pressed: str | None, filled_in: Any) -> None:
+    entry: Any = {"id": "m2", "text": "Yes", **({"data": data} if data else {})}
+    message = Message(None, "c", entry, None)  # type: ignore[arg-type]  # neither is looked at
+
+    assert (message.pressed, message.filled_in) == (pressed, filled_in)

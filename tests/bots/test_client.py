@@ -243,6 +243,29 @@ def test_a_refused_token_is_fetched_anew_once() -> None:
     asyncio.run(play())
 
 
+def test_who_has_become_another_comes_back_with_a_new_token_and_sends_again_what_was_unanswered() -> None:
+    async def play() -> None:
+        fetched: list[str] = []
+
+        async def token() -> str:
+            fetched.append("another" if fetched else "shopper")
+            return fetched[-1]
+
+        async with fake_shopbell() as fake, a_client(fake, token) as client:
+            conversation = await a_conversation(client)
+            fake.refusals = [{"code": "busy", "retry": True, "after_ms": 500}]
+            waiting = client.send(conversation, "On its way")
+            await fake.until(lambda: not fake.refusals)
+            fake.states[conversation]["contact"] = "con_2"
+            await fake.peers[0].socket.close(4202)
+            await client.until(lambda mirror: mirror.is_synced and mirror.me and mirror.me["id"] == "con_2")
+
+            assert fetched == ["shopper", "another"]
+            assert (await waiting)["conversation"] == conversation
+
+    asyncio.run(play())
+
+
 def test_a_token_that_stays_refused_ends_the_client() -> None:
     async def play() -> None:
         async def token() -> str:

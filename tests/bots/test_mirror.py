@@ -102,6 +102,27 @@ def test_a_contact_resumes_with_the_seq_of_each_conversation() -> None:
     assert mirror.resume() == {"epoch": "e1", "conversations": {"cnv_1": 7, "cnv_2": 1}}
 
 
+def test_a_hello_names_as_many_conversations_as_it_may_hold() -> None:
+    def many(mirror: Mirror) -> Mirror:
+        for n in range(1, 80):
+            applies(mirror, snapshot(1) | {"conversation": f"cnv_{n}", "state": state(1, id=f"cnv_{n}")})
+        return mirror
+
+    bot, shopper = many(a_mirror(AGENT)), many(a_mirror(SHOPPER))
+    bot.cursor = 10
+    bot.watching = {"cnv_70"}
+
+    staffs, contacts = bot.resume(), shopper.resume()
+
+    assert staffs is not None
+    assert len(staffs["watch"]) == 50
+    assert "cnv_70" in staffs["watch"]
+    assert bot.watching == set(staffs["watch"])
+    assert contacts is not None
+    assert len(contacts["conversations"]) == 50
+    assert "cnv_79" in contacts["conversations"]
+
+
 def test_a_contact_whose_catching_up_broke_off_resumes_from_before_it() -> None:
     mirror = a_mirror(SHOPPER, snapshot(4))
     mirror.disconnected()
@@ -194,3 +215,38 @@ def test_staff_of_an_account_without_a_past_goes_on_from_nought() -> None:
     )
 
     assert mirror.resume() == {"epoch": "e1", "cursor": 0, "watch": ["cnv_1"]}
+
+
+def test_what_one_follows_is_held_like_what_one_has() -> None:
+    mirror = a_mirror(AGENT, snapshot(1, entry("m1", 1), assignee=None, followers=["agt_1"]))
+    assert "cnv_1" in mirror.threads
+
+    applies(mirror, change(2, cursor=11, state=state(2, assignee=None, followers=[], cursor=11)))
+
+    assert "cnv_1" not in mirror.threads
+
+
+def test_what_was_rewritten_under_the_same_seq_is_as_the_snapshot_says() -> None:
+    mirror = a_mirror(AGENT, snapshot(3, entry("m1", 1, text="a secret")))
+
+    applies(mirror, snapshot(3, entry("m1", 1, text="")))
+
+    assert [each["text"] for each in mirror.threads["cnv_1"].timeline()] == [""]
+
+
+def test_who_is_somebody_else_forgets_what_the_former_one_held() -> None:
+    mirror = a_mirror(SHOPPER, {**snapshot(1, entry("m1", 1)), "cursor": None})
+    mirror.disconnected()
+
+    applies(mirror, {"type": "welcome", "epoch": "e1", "me": {"kind": "contact", "id": "con_2"}})
+
+    assert (mirror.threads, mirror.heads, mirror.resume()) == ({}, {}, None)
+
+
+def test_who_comes_back_as_the_same_keeps_what_is_held() -> None:
+    mirror = a_mirror(SHOPPER, {**snapshot(1, entry("m1", 1)), "cursor": None})
+    mirror.disconnected()
+
+    applies(mirror, {"type": "welcome", "epoch": "e1", "me": SHOPPER})
+
+    assert list(mirror.threads) == ["cnv_1"]

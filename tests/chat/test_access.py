@@ -16,6 +16,7 @@ from chat.access import (
     contact_view,
     contact_view_differs,
     enter,
+    reach,
     sees,
 )
 from chat.errors import Forbidden, NotFound
@@ -137,14 +138,40 @@ def test_an_activity_names_only_who_answers_and_the_contact_itself(entry: Entry,
     assert contact_entries([entry]) == [replace(entry, author=author)]
 
 
+def test_of_reactions_a_contact_learns_its_own_and_how_many_are_of_staff() -> None:
+    entry = replace(a_message(), reactions={"👍": (NOA.id, DANA.id, ECHO.id), "❤️": (SOMCHAI.id,)})
+
+    (seen,) = contact_entries([entry])
+
+    assert seen == replace(entry, reactions={"👍": ("staff", DANA.id, "staff"), "❤️": ("staff",)})
+
+
+def test_an_entry_is_reached_by_those_who_may_see_it() -> None:
+    assert reach(DANA, a_message()) == a_message()
+    assert reach(NOA, a_note()) == a_note()
+    for entry in (None, a_note()):
+        with pytest.raises(NotFound) as refused:
+            reach(DANA, entry)
+        assert (refused.value.field, str(refused.value)) == ("entry", "There is no such thing.")
+
+
 def test_a_signal_is_named_only_if_it_comes_from_somebody_who_answers() -> None:
     conversation = a_held_conversation(NOA)
 
     def by(actor: Actor) -> Author:
-        return contact_signal(Signal("typing", conversation.id, author_of(actor.id), True), conversation).by
+        signal = contact_signal(Signal("typing", conversation.id, author_of(actor.id), True), conversation)
+        assert signal is not None
+        return signal.by
 
     assert by(NOA) == Author("agent", NOA.id)
     assert by(SOMCHAI) == Author("agent")
+
+
+@pytest.mark.parametrize("name", ["preview", "viewing"])
+def test_what_a_contact_types_and_who_of_the_staff_looks_is_for_staff(name: str) -> None:
+    conversation = a_held_conversation(NOA)
+
+    assert contact_signal(Signal(name, conversation.id, author_of(NOA.id), True), conversation) is None
 
 
 # --- when a contact is told ---------------------------------------------------------------------------------

@@ -17,10 +17,27 @@ MAY = {
     "conversation.start": {"contact"},
     "message.send": EVERYBODY,
     "note.add": STAFF,
+    "message.edit": EVERYBODY,
+    "message.withdraw": EVERYBODY,
+    "message.react": EVERYBODY,
+    "postback": {"contact"},
+    "form.submit": {"contact"},
     "conversation.claim": STAFF,
     "conversation.assign": STAFF,
     "conversation.resolve": STAFF,
     "conversation.reopen": STAFF,
+    "conversation.snooze": STAFF,
+    "conversation.wake": {"system"},
+    "conversation.tag": STAFF,
+    "conversation.prioritize": STAFF,
+    "conversation.rename": STAFF,
+    "conversation.follow": STAFF,
+    "conversation.describe": STAFF,
+    "contact.update": STAFF | {"system"},
+    "contact.block": {"agent"},
+    "contact.unblock": {"agent"},
+    "contact.merge": STAFF | {"system"},
+    "contact.erase": {"agent", "system"},
     "read": EVERYBODY,
     "delivered": EVERYBODY,
 }
@@ -29,7 +46,11 @@ POSITIONS = {"read", "delivered"}
 
 def test_these_asks_there_are_and_these_kinds_of_actors_may_ask_them() -> None:
     assert {command.name: set(command.may) for command in COMMANDS} == MAY
-    assert {signal.name: set(signal.may) for signal in SIGNALS} == {"typing": EVERYBODY}
+    assert {signal.name: set(signal.may) for signal in SIGNALS} == {
+        "typing": EVERYBODY,
+        "preview": {"contact"},
+        "viewing": STAFF,
+    }
 
 
 def test_everything_but_positions_is_lasting() -> None:

@@ -1,11 +1,11 @@
 """The directory: what is added is found again, by its own account alone."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from chat.errors import BadRequest, NotFound
 from chat.keys import fingerprint
-from chat.store.tables import bot_tokens, ledgers
+from chat.store.tables import accounts, bot_tokens, ledgers
 from tests.shop import PASSWORD, Shop, in_a_shop
 
 
@@ -126,3 +126,17 @@ async def test_staff_is_that_of_one_account(shop: Shop) -> None:
 async def test_nothing_is_added_to_an_account_that_is_not_there(shop: Shop) -> None:
     with pytest.raises(NotFound):
         await shop.directory.add_team("acc_nowhere", "Team")
+
+
+@in_a_shop
+async def test_in_a_suspended_account_nobody_logs_in_and_no_door_opens(shop: Shop) -> None:
+    await shop.store.administer(
+        lambda connection: connection.execute(
+            update(accounts).where(accounts.c.id == shop.mine.id).values(suspended_at=1)
+        )
+    )
+
+    assert await shop.directory.door(shop.mine.door.public_key) is None
+    assert await shop.directory.agent_by_email(shop.mine.agent.email) is None
+    assert await shop.directory.bot_by_token(shop.mine.bot_token) is None
+    assert await shop.directory.door(shop.other.door.public_key) == shop.other.door

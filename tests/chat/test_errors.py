@@ -12,6 +12,7 @@ RETRY = {
     "unknown_type": False,
     "forbidden": False,
     "blocked": False,
+    "changed": True,
     "not_found": False,
     "id_reused": False,
     "taken": False,

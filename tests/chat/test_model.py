@@ -85,10 +85,9 @@ def test_an_ask_must_have_an_id_of_the_right_form(id: str) -> None:
         a_send(id=id)
 
 
-@pytest.mark.parametrize("text", ["", "x" * 8001])
-def test_a_text_has_1_to_8000_characters(text: str) -> None:
+def test_a_text_has_at_most_8000_characters() -> None:
     with pytest.raises(msgspec.ValidationError):
-        a_send(text=text)
+        a_send(text="x" * 8001)
 
     assert a_send(text="x" * 8000).text == "x" * 8000
 

@@ -6,8 +6,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from chat import passwords
-from chat.errors import Busy
-from chat.passwords import Passwords
+from chat.errors import BadRequest, Busy
+from chat.passwords import Passwords, check
 
 
 def quick() -> Passwords:
@@ -55,3 +55,15 @@ def test_a_flood_of_logins_is_busy_and_the_ones_before_it_are_answered(monkeypat
 
     assert results[:3] == [True, True, True]
     assert all(isinstance(result, Busy) for result in results[3:])
+
+
+@pytest.mark.parametrize("password", ["", "short", "nine char", "noa@shop.example", "NOA@SHOP.EXAMPLE "])
+def test_what_is_short_or_the_address_is_no_password(password: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        check(password, "noa@shop.example", "new")
+
+    assert refused.value.field == "new"
+
+
+def test_ten_characters_of_any_script_will_do() -> None:
+    check("รหัสผ่านยาว", "noa@shop.example")

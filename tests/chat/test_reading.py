@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chat import reading as reading_module
-from chat.errors import BadRequest, NotFound
+from chat.errors import BadRequest, Forbidden, NotFound
 from chat.model import Actor, ContactView, Entry
 from chat.reading import CONTACT_CONVERSATIONS, PAGE, CatchUp, Reading, ViewName, unread
 from chat.rules.assignment import Assign, Claim
+from chat.rules.blocks import Card
 from chat.rules.conversations import Resolve
 from chat.rules.messages import AddNote, Send
 from chat.rules.receipts import Read
@@ -248,6 +249,38 @@ async def test_a_contact_that_missed_too_many_words_gets_a_snapshot(
         assert brought(await Reading(store).catch_up_contact(DANA, {conversation: 1})) == made_of(
             snapshots=[conversation]
         )
+
+
+async def test_what_stands_beside_the_words_counts_too(
+    store: Store, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_module, "CATCH_UP_BYTES", 100)
+    async with open_office(store, clock) as office:
+        conversation = await office.start(DANA)
+        card = Card("x" * 90)
+        await office.done(NOA, Send(id=office.new_id(), conversation=conversation, text="x", blocks=[card]))
+
+        assert brought(await Reading(store).catch_up_contact(DANA, {conversation: 1})) == made_of(
+            snapshots=[conversation]
+        )
+
+
+async def test_versions_are_for_staff_of_the_account(store: Store, clock: StillClock) -> None:
+    async with open_office(store, clock) as office:
+        id = office.new_id()
+        conversation = await office.start(DANA)
+        await office.done(DANA, Send(id=id, conversation=conversation, text="said"))
+        reading = Reading(store)
+
+        assert texts(await reading.versions(NOA, conversation, id)) == ["said"]
+        with pytest.raises(Forbidden):
+            await reading.versions(DANA, conversation, id)
+        with pytest.raises(NotFound) as refused:
+            await reading.versions(RIVAL, conversation, id)
+        assert refused.value.field == "conversation"
+        with pytest.raises(NotFound) as refused:
+            await reading.versions(NOA, await office.start(ELI), id)
+        assert refused.value.field == "entry"
 
 
 async def test_an_old_conversation_that_a_contact_still_holds_is_not_gone(store: Store, clock: StillClock) -> None:

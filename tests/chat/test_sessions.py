@@ -1,9 +1,10 @@
 """Sessions: a secret opens one, for as long as it lives and its actor is there."""
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from chat.keys import fingerprint
-from chat.store.tables import agents, sessions
+from chat.sessions import KEPT_MS, SWEPT
+from chat.store.tables import accounts, agents, bot_tokens, bots, contacts, sessions
 from tests.shop import AGENT_LIFE, CONTACT_LIFE, Shop, in_a_shop
 
 
@@ -103,3 +104,108 @@ async def test_many_sessions_are_found_at_once(shop: Shop) -> None:
     found = await shop.sessions.by_ids([*(session.id for session in opened), "ses_nowhere"])
 
     assert found == {session.id: session for session in opened}
+
+
+@in_a_shop
+async def test_a_contact_that_is_there_already_gets_another_session(shop: Shop) -> None:
+    _, first = await shop.sessions.open_for_contact(shop.mine.door)
+
+    secret, second = await shop.sessions.open_for_contact(shop.mine.door, first.actor.id)
+
+    assert (second.actor.id, second.id != first.id) == (first.actor.id, True)
+    assert await shop.sessions.by_secret(secret) == second
+
+
+@in_a_shop
+async def test_an_api_token_is_a_session_that_lasts(shop: Shop) -> None:
+    found = await shop.sessions.by_api_token(shop.mine.bot_token)
+
+    assert found is not None
+    assert (found.actor, found.inbox, found.id[:4]) == (shop.mine.bot.actor, None, "tok_")
+    assert await shop.sessions.by_api_token(shop.mine.bot_token + "x") is None
+
+
+@in_a_shop
+async def test_in_a_suspended_account_nothing_counts(shop: Shop) -> None:
+    secret, session = await shop.sessions.open_for_agent(shop.mine.agent)
+    _, elsewhere = await shop.sessions.open_for_agent(shop.other.agent)
+    await shop.store.administer(
+        lambda connection: connection.execute(
+            update(accounts).where(accounts.c.id == shop.mine.id).values(suspended_at=shop.clock.now())
+        )
+    )
+
+    assert await shop.sessions.by_secret(secret) is None
+    assert await shop.sessions.by_api_token(shop.mine.bot_token) is None
+    assert await shop.sessions.standing([session.id, elsewhere.id]) == {elsewhere.id: shop.other.agent.id}
+
+
+@in_a_shop
+async def test_of_contacts_only_those_count_who_are_still_there(shop: Shop) -> None:
+    opened = [(await shop.sessions.open_for_contact(shop.mine.door))[1] for _ in range(3)]
+
+    def leave(connection: Connection) -> None:
+        connection.execute(update(contacts).where(contacts.c.id == opened[0].actor.id).values(erased=True))
+        connection.execute(update(contacts).where(contacts.c.id == opened[1].actor.id).values(merged_into="con_x"))
+
+    await shop.store.administer(leave)
+
+    assert list(await shop.sessions.by_ids([each.id for each in opened])) == [opened[2].id]
+
+
+@in_a_shop
+async def test_what_stands_is_asked_for_all_at_once(shop: Shop) -> None:
+    _, agent = await shop.sessions.open_for_agent(shop.mine.agent)
+    _, ended = await shop.sessions.open_for_contact(shop.mine.door)
+    _, contact = await shop.sessions.open_for_contact(shop.mine.door)
+    await shop.sessions.end(ended)
+    bot = await shop.sessions.by_api_token(shop.mine.bot_token)
+    assert bot is not None
+    asked = [agent.id, ended.id, contact.id, bot.id, "ses_nowhere"]
+
+    assert await shop.sessions.standing(asked) == {
+        agent.id: agent.actor.id,
+        contact.id: contact.actor.id,
+        bot.id: bot.actor.id,
+    }
+
+    await shop.store.administer(lambda connection: connection.execute(bot_tokens.delete()))
+    shop.clock.move(AGENT_LIFE)
+    assert await shop.sessions.standing(asked) == {contact.id: contact.actor.id}
+
+
+@in_a_shop
+async def test_the_token_of_an_inactive_bot_does_not_stand(shop: Shop) -> None:
+    bot = await shop.sessions.by_api_token(shop.mine.bot_token)
+    assert bot is not None
+    await shop.store.administer(lambda connection: connection.execute(update(bots).values(active=False)))
+
+    assert await shop.sessions.standing([bot.id]) == {}
+
+
+@in_a_shop
+async def test_sessions_over_for_a_month_are_swept_and_no_others(shop: Shop) -> None:
+    _, ended = await shop.sessions.open_for_contact(shop.mine.door)
+    await shop.sessions.end(ended)
+    shop.clock.move(KEPT_MS / 1000 - CONTACT_LIFE)
+    await shop.sessions.open_for_contact(shop.mine.door)
+    assert await shop.sessions.sweep() == 0
+
+    shop.clock.move(CONTACT_LIFE + 1)
+    assert await shop.sessions.sweep() == 1
+    shop.clock.move(KEPT_MS / 1000)
+    assert await shop.sessions.sweep() == 1
+    assert await shop.sessions.sweep() == 0
+
+
+@in_a_shop
+async def test_a_long_table_is_swept_piece_by_piece(shop: Shop) -> None:
+    row = {"account": 1, "actor": "con_x", "created_at": 0, "expires_at": 0}
+    rows = [{**row, "id": f"ses_{n}", "secret": str(n).encode()} for n in range(SWEPT + 10)]
+    await shop.store.administer(lambda connection: connection.execute(insert(sessions), rows))
+
+    swept = [await shop.sessions.sweep() for _ in range(3)]
+
+    assert sorted(swept) == [0, 10, SWEPT]
+    counted = select(func.count()).select_from(sessions)
+    assert await shop.store.inspect(lambda connection: connection.execute(counted).scalar_one()) == 0

@@ -97,8 +97,10 @@ async def test_the_newest_version_stands_where_the_entry_was_born(store: Store) 
         assert await view.before(MINE, conversation.id, 2, 1, staff=True) == [first]
         assert await view.after_seq(MINE, conversation.id, 3, 10, staff=True) == [newest]
         assert await view.after_cursor(MINE, conversation.id, 4, 10) == [newest]
-        assert [version.text for version in await view.versions(MINE, second.id)] == ["twice", "once", "line 2"]
-        assert await view.versions(OTHER, second.id) == []
+        versions = await view.versions(MINE, conversation.id, second.id)
+        assert [version.text for version in versions] == ["twice", "once", "line 2"]
+        assert await view.versions(OTHER, conversation.id, second.id) == []
+        assert await view.versions(MINE, "cnv_another", second.id) == []
 
 
 async def test_a_version_is_found_by_its_entry_and_its_ask(store: Store) -> None:
@@ -114,6 +116,21 @@ async def test_a_version_is_found_by_its_entry_and_its_ask(store: Store) -> None
         (MINE, second.id): Receipt(DANA.id, b"d", conversation.id, 2, MOMENT),
     }
     assert loaded.entries == {(MINE, second.id): (conversation.id, replace(second, seq=4, text="once"))}
+
+
+async def test_a_version_is_its_askers_whoever_wrote_the_entry(store: Store) -> None:
+    conversation, (_, second, _) = await three_messages(store)
+    after = replace(conversation, seq=4, cursor=4)
+    move = a_move(after, before=conversation)
+    move.entries.append(Written(replace(second, seq=4), 4, b"e", an_id(10), NOA.id, MOMENT + 9))
+    await write(store, move)
+
+    loaded = await load(store, receipts={(MINE, an_id(10)), (MINE, second.id)})
+
+    assert loaded.receipts == {
+        (MINE, an_id(10)): Receipt(NOA.id, b"e", conversation.id, 4, MOMENT + 9),
+        (MINE, second.id): Receipt(DANA.id, b"d", conversation.id, 2, MOMENT),
+    }
 
 
 async def test_several_versions_in_one_transaction_leave_the_last_one(store: Store) -> None:
@@ -214,6 +231,25 @@ async def test_a_merged_contact_takes_everything_to_the_other(store: Store) -> N
     assert await count(store, sessions, sessions.c.actor == ELI.id) == 1
     assert await count(store, identities, identities.c.contact == ELI.id) == 1
     assert not (await load(store, actors={(MINE, DANA.id)})).actors[MINE, DANA.id].active
+
+
+async def test_a_merged_contact_takes_its_reactions_and_asks_along(store: Store) -> None:
+    conversation = a_conversation()
+    answer = a_message(2, by=NOA)
+    await store_moves(store, a_move(conversation, answer))
+    after = replace(conversation, seq=2, cursor=2)
+    move = a_move(after, before=conversation)
+    reacted = replace(answer, seq=2, reactions={"👍": (NOA.id, DANA.id)})
+    move.entries.append(Written(reacted, 2, b"e", an_id(10), DANA.id, MOMENT))
+    await write(store, move)
+
+    merged = replace(after, contact=ELI.id, seq=3, cursor=3)
+    await write(store, a_move(merged, before=after), contacts=(Contact(MINE, DANA.id, merged_into=ELI.id),))
+
+    async with store.view() as view:
+        (found,) = await view.latest(MINE, conversation.id, 10, staff=True)
+        assert found.reactions == {"👍": (NOA.id, ELI.id)}
+    assert (await load(store, receipts={(MINE, an_id(10))})).receipts[MINE, an_id(10)].author == ELI.id
 
 
 # --- timers, followers, files, attributes -------------------------------------------------------------------

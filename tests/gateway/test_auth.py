@@ -57,7 +57,7 @@ async def test_an_agents_token_tells_name_and_role(shop: Shop) -> None:
 async def test_a_bot_comes_with_its_api_token(shop: Shop) -> None:
     found = await shop.doorkeeper.identify(shop.mine.bot_token)
 
-    assert found == Identity(shop.mine.bot.actor, None, None)
+    assert (found.actor, found.session[:4]) == (shop.mine.bot.actor, "tok_")
 
 
 @in_a_shop

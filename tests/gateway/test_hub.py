@@ -220,11 +220,30 @@ def test_what_was_rewritten_is_not_told_but_given_anew() -> None:
     room = Room()
     watcher, contact, former = room.listener(NOA, C), room.listener(DANA), room.listener(ELI)
 
-    room.hub.deliver(a_bulletin(replace(an_item(), rewritten=True, left=ELI.id)))
+    room.hub.deliver(a_bulletin(replace(an_item(), rewritten=True, left=(ELI.id,))))
 
     assert (watcher.renewed, watcher.heard) == ([C], [])
     assert (contact.comes_back, former.comes_back) == (True, True)
     assert (contact.heard, former.heard) == ([], [])
+
+
+def test_who_became_another_without_leaving_anything_behind_comes_back_alone() -> None:
+    room = Room()
+    watcher, contact, former = room.listener(NOA, C), room.listener(DANA), room.listener(ELI)
+
+    room.hub.deliver(a_bulletin(replace(an_item(), left=(ELI.id,))))
+
+    assert (watcher.heard, watcher.renewed) == ([(C, "staff 1")], [])
+    assert (contact.comes_back, former.comes_back) == (False, True)
+
+
+def test_whoever_begins_to_follow_hears_it_from_now_on_and_whoever_stops_does_not() -> None:
+    room = Room()
+    begins, stops, has = room.listener(NOA), room.listener(ECHO, C), room.listener(SOMCHAI, C)
+
+    room.hub.deliver(a_bulletin(replace(an_item(reassigned=True), hands=(SOMCHAI.id, NOA.id))))
+
+    assert (begins.grown, stops.shrunk, has.shrunk) == ([C], [C], [])
 
 
 def test_what_nobody_reassigned_moves_nobody() -> None:
@@ -314,6 +333,31 @@ def test_a_contacts_own_other_tab_does_not_hear_it_type() -> None:
     room.hub.signal(MINE, C, DANA.id, DANA.id, b"staff", b"contact")
 
     assert (tab.overheard, watcher.overheard) == ([], ["staff"])
+
+
+def test_what_is_not_for_the_contact_it_does_not_hear() -> None:
+    room = Room()
+    tab, watcher = room.listener(DANA), room.listener(NOA, C)
+
+    room.hub.signal(MINE, C, DANA.id, SOMCHAI.id, b"staff", None)
+
+    assert (tab.overheard, watcher.overheard) == ([], ["staff"])
+
+
+def test_who_goes_looks_away_with_its_last_socket() -> None:
+    room = Room()
+    first, second, other = room.listener(NOA, C), room.listener(NOA, C), room.listener(SOMCHAI, C, D)
+    for conversation in (C, D):
+        room.hub.look(MINE, conversation, NOA.id, on=True)
+    room.hub.look(MINE, D, NOA.id, on=False)
+
+    room.hub.leave(first)
+    assert other.overheard == []
+    room.hub.leave(second)
+
+    away = {"type": "signal", "name": "viewing", "conversation": C, "by": {"kind": "agent", "id": NOA.id}, "on": False}
+    assert [json.loads(each) for each in other.overheard] == [away]
+    assert room.flushes == 1
 
 
 # --- any life --------------------------------------------------------------------------------------------------------

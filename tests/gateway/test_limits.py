@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.limits import Bucket, Rate
+from gateway.limits import Bucket, Meter, Rate
 
 
 class Tokens:
@@ -65,3 +65,61 @@ def test_what_is_refused_costs_nothing() -> None:
 
     assert waits == [0.5] * 5
     assert bucket.take(1.0) == 0
+
+
+# --- many keys -------------------------------------------------------------------------------------------------------
+
+visits = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 64).map(lambda ticks: ticks / 64)), max_size=80)
+
+
+@given(rates, visits)
+def test_a_meter_says_of_each_key_what_a_bucket_of_its_own_says(rate: Rate, visits: list[tuple[str, float]]) -> None:
+    meter, now = Meter(rate), 1000.0
+    buckets = {key: Bucket(rate) for key in "abcdefgh"}
+
+    for key, step in visits:
+        now += step
+        expected = buckets[key].take(now)
+        assert meter.look(key, now) == expected
+        assert meter.take(key, now) == expected
+
+
+@given(rates, visits, st.integers(1, 8))
+def test_a_full_meter_is_never_stricter_and_never_fuller(
+    rate: Rate, visits: list[tuple[str, float]], keys: int
+) -> None:
+    meter, now = Meter(rate, keys), 1000.0
+    roomy = Meter(rate)
+
+    for key, step in visits:
+        now += step
+        if not meter.take(key, now):
+            roomy.take(key, now)
+        else:
+            assert roomy.look(key, now) > 0
+        assert len(meter) <= keys
+
+
+def test_a_full_meter_forgets_first_who_owes_nothing_and_last_who_owes_most() -> None:
+    meter = Meter(Rate(1, 100), keys=8)
+    for n in range(50):
+        meter.take("greedy", 10.0 + n / 100)
+    meter.take("long ago", 1.0)
+
+    for n in range(1000):
+        meter.take(f"stranger {n}", 11.0)
+
+    assert len(meter) <= 8
+    assert meter.look("greedy", 11.0) == 0
+    assert sum(not meter.take("greedy", 11.0) for _ in range(100)) == 51  # 50 were taken, one has come back
+
+
+def test_what_is_given_back_can_be_taken_again() -> None:
+    meter = Meter(Rate(1, 1))
+    meter.take("a", 5.0)
+
+    meter.give_back("a")
+    meter.give_back("nobody")
+
+    assert meter.take("a", 5.0) == 0
+    assert meter.take("a", 5.0) == 1

@@ -11,6 +11,7 @@ from chat.clock import SystemClock
 from chat.directory import Directory
 from chat.store.sqlite import SqliteStore
 from gateway.__main__ import FAILED, MISUSED, OK, main
+from gateway.secret import kept_secrets
 
 
 @pytest.fixture
@@ -162,3 +163,43 @@ async def a_second_account(data: Path) -> str:
     account = await Directory(store, SystemClock()).add_account("Second")
     await store.close()
     return account.id
+
+
+def test_secret_rotate_makes_a_new_secret_and_says_so(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = kept_secrets(migrated)
+
+    assert main(["secret", "rotate"]) == OK
+
+    after = kept_secrets(migrated)
+    assert len(after) == 1
+    assert after != before
+    said = capsys.readouterr().out
+    assert "has a new secret; 0 values are sealed with it" in said
+    assert after[0].decode() not in said
+
+
+def test_a_secret_of_the_environment_is_replaced_in_steps(
+    migrated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHOPBELL_SECRET", "o" * 40)
+    assert main(["secret", "rotate"]) == OK
+    assert "Set SHOPBELL_SECRET_BEFORE to what it is" in capsys.readouterr().out
+
+    monkeypatch.setenv("SHOPBELL_SECRET", "n" * 40)
+    monkeypatch.setenv("SHOPBELL_SECRET_BEFORE", "o" * 40)
+    assert main(["secret", "rotate"]) == OK
+    said = capsys.readouterr().out
+    assert "0 values are sealed with SHOPBELL_SECRET" in said
+    assert "nnn" not in said
+    assert not (migrated / "secret").exists()
+
+
+def test_while_a_server_runs_the_secret_stays(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = kept_secrets(migrated)
+    store = SqliteStore.open(migrated / "shopbell.db")
+
+    assert main(["secret", "rotate"]) == FAILED
+
+    asyncio.run(store.close())
+    assert kept_secrets(migrated) == before
+    assert "stop it first" in capsys.readouterr().err

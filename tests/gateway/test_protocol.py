@@ -75,6 +75,7 @@ def test_what_a_connection_says_about_itself() -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_ask_of_the_catalog_is_understood(command: Any) -> None:
     frame = {"type": command.name, "ref": 1, "id": an_id(1), "conversation": C, "inbox": "inb_1", "text": "x", "seq": 1}
+    frame |= {"entry": an_id(2), "emoji": "👍", "button": "yes", "values": {}}
 
     ask = decoded(frame)
 

@@ -23,6 +23,7 @@ from gateway.stream import SWEEP_SECONDS
 from tests.builders import (
     DANA,
     MINE,
+    MOMENT,
     NOA,
     a_held_conversation,
     a_message,
@@ -69,7 +70,9 @@ class Place:
         self.metrics: Metrics = new_metrics()
         self.hub = Hub(lambda seconds, call: None, lambda: None)
         self.bus = MemoryBus(exchange)
-        self.relay = Relay(self.hub, self.bus, Reading(store), lambda: self.flushes.append(1), self.metrics)
+        self.relay = Relay(
+            self.hub, self.bus, Reading(store), lambda: self.flushes.append(1), self.metrics, lambda: MOMENT
+        )
 
     def listener(self, actor: Actor) -> Ear:
         ear = Ear(actor)
@@ -231,3 +234,73 @@ async def test_a_signal_into_somebody_elses_conversation_is_refused_as_if_it_wer
 
     assert (refused["code"], refused["field"]) == ("not_found", "conversation")
     assert await heard_typing(contact) == []
+
+
+@on_a_node()
+async def test_what_a_contact_types_only_staff_that_watches_sees(node: Node) -> None:
+    session = await node.contact_session()
+    contact, tab = await node.contact(session), await node.contact(session)
+    watcher, idle = await node.bot(), await node.agent()
+    conversation = await node.started(contact)
+    await watcher.ask("watch", conversations=[conversation])
+
+    await contact.say({"type": "preview", "conversation": conversation, "text": "Where is"})
+    signal = await watcher.next("signal")
+
+    by = {"kind": "contact", "id": contact.welcome["me"]["id"]}
+    told = {"type": "signal", "name": "preview", "conversation": conversation, "by": by}
+    assert signal == {**told, "on": True, "text": "Where is"}
+    for peer in (contact, tab, idle):
+        assert await heard_typing(peer) == []
+    too_long = await contact.ask("preview", conversation=conversation, text="x" * 501)
+    assert too_long["code"] == "too_large"
+
+
+@on_a_node()
+async def test_staff_sees_who_else_looks_and_that_they_have_gone(node: Node) -> None:
+    contact, watcher, agent = await node.contact(), await node.bot(), await node.agent()
+    conversation = await node.started(contact)
+    await watcher.ask("watch", conversations=[conversation])
+
+    await agent.say({"type": "viewing", "conversation": conversation, "on": True})
+    comes = await watcher.next("signal")
+    agent.leave()
+    goes = await watcher.next("signal")
+
+    by = {"kind": "agent", "id": agent.welcome["me"]["id"]}
+    told = {"type": "signal", "name": "viewing", "conversation": conversation, "by": by}
+    assert [comes, goes] == [{**told, "on": True}, {**told, "on": False}]
+    assert await heard_typing(contact) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "field"), [("contact", "viewing", "on"), ("bot", "preview", "text")], ids=["contact", "bot"]
+)
+@on_a_node()
+async def test_each_side_makes_its_own_signals(node: Node, who: str, name: str, field: str) -> None:
+    contact, bot = await node.contact(), await node.bot()
+    conversation = await node.started(contact)
+
+    refused = await {"contact": contact, "bot": bot}[who].ask(
+        name, conversation=conversation, **{field: True if field == "on" else "x"}
+    )
+
+    assert refused["code"] == "forbidden"
+
+
+@on_a_node()
+async def test_who_was_blocked_after_it_came_makes_no_signals_until_it_is_unblocked(node: Node) -> None:
+    contact, watcher, agent = await node.contact(), await node.bot(), await node.agent()
+    conversation = await node.started(contact)
+    await watcher.ask("watch", conversations=[conversation])
+    me = contact.welcome["me"]["id"]
+
+    await agent.ask("contact.block", id=new_id(), contact=me, until=None)
+    for signal in ({"type": "typing", "on": True}, {"type": "preview", "text": "x"}):
+        refused = await contact.ask(signal.pop("type"), conversation=conversation, **signal)
+        assert refused["code"] == "blocked"
+    assert await heard_typing(watcher) == []
+
+    await agent.ask("contact.unblock", id=new_id(), contact=me)
+    await contact.say({"type": "typing", "conversation": conversation, "on": True})
+    assert (await watcher.next("signal"))["name"] == "typing"

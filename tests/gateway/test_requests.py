@@ -72,3 +72,35 @@ async def test_beyond_so_many_pending_connections_the_newest_is_cut_off(
         assert await rest(reader) == b""
     for _, other in [*pending, (reader, writer)]:
         other.close()
+
+
+@on_a_node(tick=0.02)
+async def test_a_file_may_take_longer_than_other_requests(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "REQUEST_SECONDS", 0.1)
+    head = (
+        f"POST /v1/uploads?inbox={node.mine.door.id} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+        f"Authorization: Bearer {node.mine.bot_token}\r\n\r\n"
+    )
+    sending, writer = await _open(node, f"{head}he".encode())
+    slow, slow_writer = await _open(node, b"GET ")  # cut off later than the file was begun
+    async with asyncio.timeout(5):
+        await rest(slow)
+        writer.write(b"llo")
+        assert b" 201 " in await sending.readline()
+    for each in (writer, slow_writer):
+        each.close()
+
+
+@on_a_node(tick=0.02)
+async def test_what_comes_after_a_refused_file_has_an_end(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "REQUEST_SECONDS", 0.1)
+    head = (
+        f"POST /v1/uploads?inbox={node.mine.door.id} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n"
+        f"Authorization: Bearer {node.mine.bot_token}\r\n\r\n"
+    )
+    refused, writer = await _open(node, f"{head}he".encode())
+
+    async with asyncio.timeout(5):
+        assert b" 413 " in await refused.readline()
+        await rest(refused)  # the end: nobody reads the other 99 MB
+    writer.close()

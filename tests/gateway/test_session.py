@@ -11,13 +11,13 @@ from chat.catalog import Command, Signalling
 from chat.errors import Busy, NotFound, Taken
 from chat.model import Actor, Ask
 from chat.ticket import Done
-from gateway.limits import Rate
+from gateway.limits import Meter, Rate
 from gateway.protocol import CloseCode, Hello
 from gateway.session import ERRORS, STRIKES, Session, SessionLimits
 from tests.builders import DANA, ECHO, NOA, an_id
 
 C = "cnv_parcel"
-WIDE = SessionLimits(inflight=4, messages=Rate(1000, 1000), frames=Rate(1000, 1000))
+WIDE = SessionLimits(inflight=4, messages=Meter(Rate(1000, 1000)), frames=Rate(1000, 1000))
 HELLO = {"type": "hello", "protocol": 1, "token": "secret"}
 
 
@@ -77,6 +77,9 @@ class Transcript:
 
     def go_on(self) -> None:
         self.log.append("go on")
+
+    def idle(self) -> None:
+        self.log.append("idle")
 
 
 def a_live(actor: Actor = DANA, limits: SessionLimits = WIDE) -> Transcript:
@@ -204,7 +207,7 @@ def test_with_so_many_in_flight_nothing_more_is_read_until_half_are_answered() -
 
 
 def test_a_window_of_one_works() -> None:
-    transcript = a_live(limits=SessionLimits(1, Rate(1000, 1000), Rate(1000, 1000)))
+    transcript = a_live(limits=SessionLimits(1, Meter(Rate(1000, 1000)), Rate(1000, 1000)))
 
     for ref in range(3):
         transcript.says(a_send(ref)).does("submit message.send", "hold")
@@ -217,7 +220,7 @@ def test_signals_go_their_own_way_and_are_not_answered() -> None:
 
 
 def test_pongs_need_no_answer() -> None:
-    a_live().says({"type": "pong", "n": 7}).is_over()
+    a_live().says({"type": "pong", "n": 7}).does("idle").is_over()
 
 
 # --- watch -----------------------------------------------------------------------------------------------------------
@@ -309,7 +312,7 @@ def test_refusals_of_the_ledger_are_no_nonsense() -> None:
 
 
 def test_messages_beyond_the_rate_are_refused_until_some_time_has_passed() -> None:
-    transcript = a_live(limits=SessionLimits(16, messages=Rate(1, 2), frames=Rate(1000, 1000)))
+    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1, 2)), frames=Rate(1000, 1000)))
     transcript.says(a_send(1)).says(a_send(2)).does("submit message.send", "submit message.send")
 
     transcript.says(a_send(3)).hears("refused", ref=3, code="rate_limited", retry=True, after_ms=1001).is_over()
@@ -318,8 +321,31 @@ def test_messages_beyond_the_rate_are_refused_until_some_time_has_passed() -> No
     transcript.says(a_send(3)).does("submit message.send").is_over()
 
 
+def test_all_sockets_of_an_actor_share_one_rate_of_messages() -> None:
+    limits = SessionLimits(16, messages=Meter(Rate(1, 2)), frames=Rate(1000, 1000))
+    one, two = a_live(limits=limits), a_live(limits=limits)
+    one.says(a_send(1)).does("submit message.send")
+    two.says(a_send(2)).does("submit message.send")
+
+    one.says(a_send(3)).hears("refused", ref=3, code="rate_limited")
+
+    a_live(NOA, limits).says(a_send(1)).does("submit message.send").is_over()
+
+
+def test_a_second_limit_over_a_longer_time_costs_nothing_when_it_refuses() -> None:
+    limits = SessionLimits(16, Meter(Rate(1, 3)), Rate(1000, 1000), longer=Meter(Rate(0.5, 2)))
+    transcript = a_live(limits=limits)
+    transcript.says(a_send(1)).says(a_send(2)).does("submit message.send", "submit message.send")
+
+    for _ in range(5):
+        transcript.says(a_send(3)).hears("refused", code="rate_limited", after_ms=2001)
+
+    transcript.now += 2.0
+    transcript.says(a_send(3)).does("submit message.send").is_over()
+
+
 def test_positions_and_signals_cost_no_messages() -> None:
-    transcript = a_live(limits=SessionLimits(16, messages=Rate(1, 1), frames=Rate(1000, 1000)))
+    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1, 1)), frames=Rate(1000, 1000)))
     transcript.says(a_send()).does("submit message.send")
 
     transcript.says({"type": "read", "conversation": C, "seq": 1}).does("submit read")
@@ -327,7 +353,7 @@ def test_positions_and_signals_cost_no_messages() -> None:
 
 
 def test_whoever_goes_on_sending_too_many_frames_is_closed() -> None:
-    transcript = a_live(limits=SessionLimits(16, messages=Rate(1000, 1000), frames=Rate(1, 2)))
+    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1000, 1000)), frames=Rate(1, 2)))
     typing = {"type": "typing", "conversation": C, "on": True}
     transcript.says(typing).says(typing).does("signal typing", "signal typing")
 
@@ -338,12 +364,10 @@ def test_whoever_goes_on_sending_too_many_frames_is_closed() -> None:
 
 
 def test_answering_pings_is_never_too_much() -> None:
-    transcript = a_live(limits=SessionLimits(16, messages=Rate(1, 1), frames=Rate(1, 1)))
+    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1, 1)), frames=Rate(1, 1)))
 
     for n in range(1000):
-        transcript.says({"type": "pong", "n": n})
-
-    transcript.is_over()
+        transcript.says({"type": "pong", "n": n}).does("idle").is_over()
 
 
 def test_every_code_that_a_session_closes_with_is_in_the_table() -> None:

@@ -140,3 +140,50 @@ def test_a_slip_of_the_pen_is_pointed_out() -> None:
     told = list(settings.unknown({"SHOPBELL_PROT": "1", "SHOPBELL_SEED": "4", "PATH": "", "SHOPBELL_PORT": "8000"}))
 
     assert told == ["SHOPBELL_PROT is no setting; SHOPBELL_PORT is one."]
+
+
+def test_a_secret_that_is_being_replaced_stands_behind_the_new_one() -> None:
+    found = read({"SHOPBELL_SECRET": "n" * 40, "SHOPBELL_SECRET_BEFORE": "o" * 40})
+
+    assert found.secrets == (b"n" * 40, b"o" * 40)
+    assert "nnn" not in f"{found}"
+    assert "ooo" not in f"{found}"
+    assert read({"SHOPBELL_SECRET": "n" * 40}).secrets == (b"n" * 40,)
+    assert read({}).secrets == ()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"SHOPBELL_SECRET_BEFORE": "o" * 40}, {"SHOPBELL_SECRET": "n" * 40, "SHOPBELL_SECRET_BEFORE": "o" * 20}],
+    ids=["alone", "too short"],
+)
+def test_one_that_replaces_nothing_is_a_mistake(given: dict[str, str]) -> None:
+    with pytest.raises(BadSettings) as refused:
+        read(given)
+
+    assert "SHOPBELL_SECRET_BEFORE" in refused.value.problems[0]
+    assert "ooo" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///srv/files", "file://./var/files", "s3://bucket/prefix", "gs://bucket", "az://container/prefix"]
+)
+def test_files_are_in_a_folder_or_a_bucket(url: str) -> None:
+    assert read({"SHOPBELL_FILES": url}).files == url
+
+
+def test_files_are_in_the_data_folder_unless_told_otherwise() -> None:
+    assert read({"SHOPBELL_DATA": "/srv/bell"}).files == "file:///srv/bell/files"
+
+
+@pytest.mark.parametrize("url", ["/srv/files", "https://user:secret@host/files", "ftp://host", "file://", "s3://a b"])
+def test_what_is_no_place_for_files_is_refused_and_not_shown(url: str) -> None:
+    (problem,) = problems(SHOPBELL_FILES=url)
+    assert problem.startswith("SHOPBELL_FILES must be file://")
+    assert "secret" not in problem
+
+
+def test_types_of_files_are_families_and_single_types() -> None:
+    assert read({"SHOPBELL_UPLOAD_TYPES": " Image,application/pdf "}).upload_types == ("image", "application/pdf")
+    for bad in ("images", "image/*", ","):
+        assert problems(SHOPBELL_UPLOAD_TYPES=bad)

@@ -151,7 +151,7 @@ async def test_a_token_that_is_none_lets_nobody_in(node: Node) -> None:
         node.token(session, life=-60),
         node.token(ended),
         "sbt_" + "x" * 43,
-        "x" * 60_000,
+        "x" * 4_000,
         "é\u2028",
         "a.b.c",
     ):
@@ -278,14 +278,99 @@ async def test_pieces_of_nothing_do_not_pile_up(node: Node) -> None:
     peer, data = await node.contact(), a_typing()
     await peer.send(masked(TEXT, data[:9], fin=False))
 
-    for _ in range(20):
-        await peer.send(masked(CONT, b"", fin=False) * 500)
+    await peer.send(masked(CONT, b"", fin=False) * 1_000)
     await peer.send(masked(PING, b"all of it"))
     await node.eventually(lambda: held_for(node) == 9)
     await peer.send(masked(CONT, data[9:]))
 
     assert await is_answered(peer)
     assert peer.pongs == [b"all of it"]
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [masked(PING, b""), masked(PONG, b"x"), masked(TEXT, b'{"type":"pong","n":1}')],
+    ids=["pings", "pongs", "pongs of ours"],
+)
+@on_a_node()
+async def test_who_says_nothing_again_and_again_is_cut_off(node: Node, nothing: bytes) -> None:
+    honest, chatty = await node.contact(), await node.contact()
+    await honest.send(nothing * 900)
+
+    for _ in range(10):
+        try:
+            await chatty.send(nothing * 1_000)
+        except OSError:  # gone while we speak
+            break
+
+    assert await chatty.closed() in (4108, None)  # who goes on into the end may miss the word
+    await node.started(honest)
+
+
+@on_a_node()
+async def test_a_stranger_has_one_frame_and_little_else(node: Node) -> None:
+    await _is_thrown_out(node, masked(PING, b"") * 17, 4108)
+    await _is_thrown_out(node, masked(TEXT, b"{", fin=False) + masked(CONT, b"", fin=False) * 16, 4108)
+    await _is_thrown_out(node, masked(TEXT, b'{"type":"hello","token":"' + b"x" * 4_096 + b'"}'), 1009)
+    known = await node.contact()
+    await known.say(b" " * 5_000 + a_typing())
+    assert await is_answered(known)
+
+
+async def _is_thrown_out(node: Node, data: bytes, code: int) -> None:
+    peer = await node.peer()
+    await peer.send(data)
+    assert await peer.closed() == code
+
+
+@on_a_node(unauthenticated_per_address=2)
+async def test_one_address_has_so_many_strangers(node: Node) -> None:
+    strangers = [await node.peer() for _ in range(2)]
+    with pytest.raises(Answer) as answer:
+        await node.peer()
+    assert answer.value.status == 429
+
+    await strangers[0].hello(node.token(await node.contact_session()))
+    await node.still_works()
+
+
+@on_a_node(rate_address_connects="1/60s burst 2", trusted_proxies="127.0.0.1")
+async def test_an_address_is_who_a_trusted_proxy_says(node: Node) -> None:
+    for _ in range(2):
+        await node.peer(headers=["X-Forwarded-For: 1.1.1.1, 203.0.113.9"])
+    with pytest.raises(Answer) as answer:
+        await node.peer(headers=["X-Forwarded-For: 2.2.2.2, 203.0.113.9"])
+
+    assert answer.value.status == 429
+    assert "retry-after: " in answer.value.head
+    await node.peer(headers=["X-Forwarded-For: 203.0.113.10"])
+
+
+@on_a_node(rate_address_connects="1/60s burst 2")
+async def test_bots_that_are_none_use_up_their_address(node: Node) -> None:
+    for _ in range(5):
+        await node.bot()
+    for _ in range(2):
+        peer = await node.peer(origin=None)
+        await peer.say({"type": "hello", "protocol": 1, "token": "sbt_" + "x" * 43})
+        assert await peer.closed() == 4005
+    await node.eventually(lambda: len(node.shopbell.node.sockets) == 5)
+
+    with pytest.raises(Answer) as answer:
+        await node.peer(origin=None)
+    assert answer.value.status == 429
+
+
+@on_a_node(rate_contact_messages="1/60s burst 2")
+async def test_all_sockets_of_a_contact_share_its_rate_and_a_new_socket_does_not_renew_it(node: Node) -> None:
+    session = await node.contact_session()
+    first, second = await node.contact(session), await node.contact(session)
+    conversation = await node.started(first)
+    ask = {"conversation": conversation, "text": "x"}
+    assert (await second.ask("message.send", id=new_id(), **ask))["type"] == "ok"
+
+    third = await node.contact(session)
+    assert (await third.ask("message.send", id=new_id(), **ask))["code"] == "rate_limited"
 
 
 BROKEN: dict[str, tuple[bytes, int]] = {
@@ -344,7 +429,7 @@ async def test_each_kind_of_broken_frame_ends_a_connection_before_hello_too(node
     for name, (data, code) in BROKEN.items():
         peer = await node.peer()
         await peer.send(data)
-        assert await peer.closed() == (4005 if name == "a second hello" else code), name
+        assert await peer.closed() == {"a second hello": 4005, "far too deep": 1009}.get(name, code), name
     for frame in ({"type": "pong"}, {"type": "nonsense"}, {"type": "hello"}, {"type": "watch", "conversations": []}):
         peer = await node.peer()
         await peer.say(frame)

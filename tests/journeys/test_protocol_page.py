@@ -7,7 +7,10 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chat.access import OURSELVES
 from chat.catalog import COMMANDS, SIGNALS
+from chat.declarations import Declarations
+from chat.model import AttributeType
 from gateway import protocol
 from tests.node import Node, on_a_node
 from tests.peer import Frame, Peer, new_id
@@ -33,7 +36,8 @@ def test_every_example_says_who_sends_it_to_whom() -> None:
 def test_every_frame_of_a_client_has_an_example() -> None:
     named = {example.frame["type"] for example in examples("client")}
 
-    assert named == {"hello", "watch", "pong"} | {kind.name for kind in (*COMMANDS, *SIGNALS)}
+    of_peers = {kind.name for kind in (*COMMANDS, *SIGNALS) if kind.may != OURSELVES}
+    assert named == {"hello", "watch", "pong"} | of_peers
 
 
 @on_a_node(tick=0.02)
@@ -72,7 +76,8 @@ class Story:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._sent = iter(examples("client"))
-        self._real = {"inb_2c26b46b68ffc68ff99b453c": node.mine.door.id}
+        in_an_hour = node.shopbell.node.clock.now() + 3_600_000
+        self._real = {"inb_2c26b46b68ffc68ff99b453c": node.mine.door.id, "1795373400000": str(in_an_hour)}
         self._peers: dict[str, Peer] = {}
         self.heard: dict[str, list[Frame]] = {"contact": [], "agent": []}
 
@@ -82,7 +87,9 @@ class Story:
             "contact": node.token(await node.contact_session()),
             "agent": node.token(await node.agent_session()),
         }
+        await self._others()
         await self._arrive("contact", tokens, next(self._sent).frame)
+        self._real["con_5d1c0e5a8f7b4c3d2e1f0a9b"] = self.heard["contact"][0]["me"]["id"]
         await self._arrive("agent", tokens, {"type": "hello", "protocol": 1, "token": "TOKEN", "batch": True})
         start = next(self._sent)
         self._real["cnv_fcde2b2edba56bf408601fb7"] = (await self._ask(start))["conversation"]
@@ -97,10 +104,18 @@ class Story:
                 await self._ask(example)
             else:
                 await self._say(example)
-                if example.frame["type"] == "typing":
+                if example.frame["type"] in ("typing", "preview"):
                     await self._hear("agent", "signal")
         await self._strangers(tokens)
         self.heard["contact"].append(json.loads(protocol.reconnect(5000, "deploy")))  # sent on SIGTERM: test_drain.py
+
+    async def _others(self) -> None:
+        """Contacts that aren't the page's own, and what the account has declared."""
+        for written in ("con_4a8a08f09d37b73795649038", "con_4b227777d4dd1fc61c6f884f"):
+            self._real[written] = (await self._node.contact_session()).actor.id
+        declarations = Declarations(self._node.shopbell._store)
+        for declared in (AttributeType("conversation", "order", "text"), AttributeType("contact", "vip", "boolean")):
+            await declarations.declare(self._node.mine.id, declared, lambda *_: None)
 
     async def _arrive(self, who: str, tokens: dict[str, str], hello: Frame) -> None:
         """A new socket says this hello."""

@@ -192,6 +192,7 @@ test("close codes fall into their classes", () => {
     protocol_version: "stop", malformed: "stop", hello_expected: "stop", unauthorized: "renew", revoked: "stop",
     origin_refused: "stop", too_many_errors: "stop", internal: "backoff", unavailable: "backoff", overloaded: "backoff",
     no_pong: "backoff", resync_failed: "backoff", slow_consumer: "backoff", rate_abuse: "backoff", drain: "prompt",
+    changed: "prompt",
   });
   assert.deepEqual([1000, 1001, 1006, 1007, 1009, 1011, 1012, 4050, 4150, 4250].map(closeClass), [
     "backoff", "prompt", "backoff", "backoff", "backoff", "backoff", "prompt", "stop", "backoff", "prompt",
@@ -410,6 +411,36 @@ test("what one person typed never leaves under another's name", async () => {
 
   assert.equal(client.reason, "actor_changed");
   assert.equal(socket.hears("message.send").length, 0);
+});
+
+test("who has become another sends what the former one had typed, under the same ids", async () => {
+  const server = new FakeServer();
+  const storage = memoryKeep();
+  const before = server.client({ storage, scope: "con_1" });
+  before.start();
+  const first = await server.accepts();
+  void before.ask(say("Hello"));
+  const { id } = first.hears("message.send")[0] ?? {};
+  before.stop();
+  const client = server.client({ storage, scope: "con_2", formerly: "con_1" });
+  client.start();
+  const socket = await server.accepts([], { kind: "contact", id: "con_2" });
+
+  assert.deepEqual(socket.hears("message.send").map((frame) => [frame.id, frame.text]), [[id, "Hello"]]);
+  assert.deepEqual(storage.keys("shopbell.outbox.con_1."), []);
+});
+
+test("after 4202 the old token won't do", async () => {
+  const server = new FakeServer();
+  const client = server.client();
+  client.start();
+  const first = await server.accepts();
+  first.closes(4202);
+  await server.clock.pass(2000);
+  await server.accepts();
+
+  assert.deepEqual(server.tokens, [false, true]);
+  assert.equal(client.status, "live");
 });
 
 test("unknown frames, unknown fields and broken lines change nothing", async () => {

@@ -124,6 +124,17 @@ test("a contact resumes with the greatest seq of each conversation it holds", ()
   assert.deepEqual(positions(held), { epoch: "epoch-1", conversations: { cnv_1: 8 } });
 });
 
+test("a contact with very many conversations names the newest, as a hello has 4 KiB", () => {
+  const ids = Array.from({ length: 80 }, (_, n) => `cnv_${n}`);
+  const held = after(
+    nothingHeld("contact"),
+    contact,
+    ...ids.map((id) => ({ ...snapshot(5, [5]), conversation: id, state: state({ id, seq: 5 }) })),
+  );
+
+  assert.deepEqual(Object.keys(positions(held)?.conversations ?? {}), ids.slice(-50));
+});
+
 test("before the first welcome there is nothing to resume", () => {
   assert.equal(positions(nothingHeld("staff")), undefined);
 });
@@ -195,4 +206,38 @@ test("frames of a later server change nothing", () => {
   const held = after(nothingHeld("contact"), contact, snapshot(5, [5]));
 
   assert.equal(apply(held, { type: "fireworks" } as unknown as ServerFrame, 0), held);
+});
+
+test("a snapshot of the same seq is as the server has it now: entries may have changed in place", () => {
+  const erased = { ...snapshot(5, [4, 5]), entries: [{ ...message(4), text: "" }, message(5)] };
+
+  const held = after(nothingHeld("contact"), contact, snapshot(5, [4, 5]), erased);
+
+  assert.deepEqual(held.byId.get("cnv_1")?.entries.map((entry) => entry.text), ["", "text 5"]);
+});
+
+test("a snapshot of what was rewritten replaces the entries, though a newer state is known already", () => {
+  const rewritten = { ...snapshot(8, []), state: state({ seq: 8, rewritten: 7 }), entries: [{ ...message(4), text: "" }] };
+  const later = message(9);
+
+  const held = after(
+    nothingHeld("contact"),
+    contact,
+    snapshot(5, [4, 5]),
+    { type: "change", conversation: "cnv_1", seq: 9, entries: [later] },
+    rewritten,
+  );
+
+  assert.deepEqual(held.byId.get("cnv_1")?.entries.map((entry) => entry.text), ["", "text 9"]);
+  assert.equal(held.byId.get("cnv_1")?.seq, 9);
+});
+
+test("staff holds what it follows", () => {
+  const agent = { type: "welcome", me: { kind: "agent", id: "agt_1", name: "" }, epoch: "e" } as ServerFrame;
+  const followed = { ...snapshot(5, [5]), state: state({ seq: 5, assignee: null, followers: ["agt_1"] }) };
+  const held = after(nothingHeld("staff"), agent, followed);
+  const change = { type: "change", conversation: "cnv_1", seq: 6, entries: [], state: state({ seq: 6, assignee: null, followers: [] }) } as const;
+
+  assert.equal(after(held, { ...change, state: state({ seq: 6, assignee: null, followers: ["agt_1"] }) }).byId.get("cnv_1")?.held, true);
+  assert.equal(after(held, change).byId.get("cnv_1")?.held, false);
 });

@@ -5,7 +5,7 @@ import { SessionEnded } from "../../widget/src/wire/refused.ts";
 import { memoryKeep } from "../../widget/src/wire/storage.ts";
 
 let posted: Record<string, unknown>[] = [];
-let answers: { status?: number; contact?: string; expires_in?: number }[] = [];
+let answers: { session?: string; status?: number; contact?: string; expires_in?: number }[] = [];
 
 Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
 
@@ -14,8 +14,8 @@ beforeEach(() => {
   answers = [];
   globalThis.fetch = async (_, init) => {
     posted.push(JSON.parse(String(init?.body)) as Record<string, unknown>);
-    const { status = 200, contact = "con_1", expires_in = 600 } = answers.shift() ?? {};
-    const body = { session: `secret of ${contact}`, token: `token ${posted.length}`, expires_in, inbox: { id: "inb_1", name: "" }, contact: { id: contact } };
+    const { status = 200, contact = "con_1", session = `secret of ${contact}`, expires_in = 600 } = answers.shift() ?? {};
+    const body = { session, token: `token ${posted.length}`, expires_in, inbox: { id: "inb_1", name: "" }, contact: { id: contact } };
     return new Response(JSON.stringify(body), { status });
   };
 });
@@ -64,6 +64,17 @@ test("when the server makes another contact of us, the old one has ended", async
 
   await assert.rejects(session.token(true), (error) => error instanceof SessionEnded && error.message === "actor_changed");
   assert.equal((await session.begin()).contact.id, "con_2");
+});
+
+test("a contact that was merged is another one under the same secret: what it had typed goes along", async () => {
+  answers = [{ session: "ours" }, { session: "ours", contact: "con_2" }, { contact: "con_3" }];
+  const session = new Session("demo", memoryKeep());
+  await session.begin();
+
+  await assert.rejects(session.token(true), SessionEnded);
+  assert.equal(session.formerly, "con_1");
+  await assert.rejects(session.token(true), SessionEnded);
+  assert.equal(session.formerly, undefined);
 });
 
 test("no such inbox is final; trouble and too many requests pass", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Conversation } from "../../widget/src/conversations.ts";
 import { latest, newestFromOthers, reach, unread } from "../../widget/src/state/reach.ts";
-import { rows } from "../../widget/src/state/timeline.ts";
+import { rows, wordsOf } from "../../widget/src/state/timeline.ts";
 import type { Group, Row } from "../../widget/src/state/timeline.ts";
 import type { Entry, State } from "../../widget/src/wire/frames.ts";
 import type { Pending } from "../../widget/src/wire/outbox.ts";
@@ -92,4 +92,21 @@ test("the conversation that moved last is the one to look at", () => {
 
   assert.equal(latest([old, moved])?.id, "moved");
   assert.equal(latest([]), undefined);
+});
+
+test("what was edited or withdrawn is marked, and nothing else changes its line", () => {
+  const lines = (entry: Entry) => groups(rows(conversation([entry]), [], "con_1"))[0]?.lines;
+  const plain = { id: line(1, 0).id, text: line(1, 0).text, at: noon, failed: undefined };
+
+  assert.deepEqual(lines(line(1, 0)), [plain]);
+  assert.deepEqual(lines(line(1, 0, { edited_at: noon })), [{ ...plain, mark: "edited" }]);
+  assert.deepEqual(lines(line(1, 0, { text: "", withdrawn: true })), [{ ...plain, text: "", mark: "withdrawn" }]);
+});
+
+test("of blocks the text is shown, of files alone their names", () => {
+  const file = { id: "upl_1", name: "cat.png", type: "image/png", size: 9 };
+
+  assert.equal(wordsOf(line(1, 0, { text: "Yes or no?", blocks: [{ kind: "carousel" }] })), "Yes or no?");
+  assert.equal(wordsOf(line(1, 0, { text: "Look", attachments: [file] })), "Look");
+  assert.equal(wordsOf(line(1, 0, { text: "", attachments: [file, { ...file, name: "dog.png" }] })), "📎 cat.png\n📎 dog.png");
 });

@@ -17,6 +17,7 @@ export interface Conversation {
   readonly seq: number; // the greatest heard of, also before the first state
   readonly stated: number; // the seq with which the server wrote `state`; state.seq itself runs on with every change
   readonly entries: readonly Entry[]; // in the order of born, without holes
+  readonly rewritten?: number; // as the last snapshot said: what is older isn't worth anything
   readonly more: boolean; // older ones exist, over HTTP
   readonly held: boolean; // a snapshot came and every change since; false: only its head is known
 }
@@ -108,7 +109,7 @@ export function positions(held: Conversations): Resume | undefined {
   if (held.epoch === undefined) return undefined;
   const known = [...held.byId.values()].filter((conversation) => conversation.held);
   if (held.kind === "contact") {
-    const conversations = Object.fromEntries(known.map(({ id, seq }) => [id, seq]));
+    const conversations = Object.fromEntries(known.slice(-RESUME_WATCH).map(({ id, seq }) => [id, seq]));
     return { epoch: held.epoch, conversations };
   }
   return { epoch: held.epoch, cursor: held.cursor, watch: known.slice(0, RESUME_WATCH).map(({ id }) => id) };
@@ -137,12 +138,14 @@ export function forgetTyping(held: Conversations, now: number): Conversations {
 function withSnapshot(held: Conversations, frame: Snapshot): Conversation {
   const known = held.byId.get(frame.conversation) ?? unknown(frame.conversation);
   const stated = withState(known, frame.state, frame.state.seq);
-  const isLate = known.held && known.state !== undefined && known.state.seq >= frame.state.seq;
+  const { rewritten = 0 } = frame.state;
+  const isNewer = known.state !== undefined && known.state.seq > frame.state.seq;
+  const isLate = known.held && isNewer && rewritten <= (known.rewritten ?? 0);
   // A fresh one replaces the entries: what we hold may be stale, and a hole may lie between the two.
   const kept = isLate ? known.entries : known.entries.filter((entry) => entry.seq > frame.state.seq);
   const more = isLate ? known.more : frame.more;
   const entries = isLate ? within(kept, frame.entries, more) : within(frame.entries, kept, more);
-  return { ...stated, entries, more, held: true };
+  return { ...stated, rewritten, entries, more, held: true };
 }
 
 function withChange(held: Conversations, frame: Change): Conversation {
@@ -185,7 +188,8 @@ function merged(entries: readonly Entry[], others: readonly Entry[]): readonly E
 /** Staff hears whole what it watches and what is assigned to it; of all else only heads come, so entries go stale. */
 function heard(held: Conversations, known: Conversation): Conversation {
   if (!known.held || held.kind === "contact") return known;
-  const isMine = held.me !== undefined && known.state?.assignee === held.me.id;
+  const { assignee, followers = [] } = known.state ?? {};
+  const isMine = held.me !== undefined && (assignee === held.me.id || followers.includes(held.me.id));
   return isMine || held.watched.has(known.id) ? known : { ...known, held: false };
 }
 

@@ -15,6 +15,9 @@ interface Answer {
 }
 
 export class Session {
+  /** Who we were until now: the same browser, whose contact turned out to be another one. What it had typed is ours. */
+  formerly: string | undefined;
+
   private answer: Answer | undefined;
   private goodUntil = 0;
 
@@ -71,6 +74,8 @@ export class Session {
       if (!response.ok) throw refusal(response.status);
       const answer = (await response.json()) as Answer;
       this.keep.set(this.key, answer.session);
+      const former = this.answer?.contact.id;
+      if (former !== undefined && former !== answer.contact.id) this.formerly = answer.session === secret ? former : undefined;
       this.answer = answer;
       this.goodUntil = Date.now() + answer.expires_in * 1000 - MARGIN_MS;
       return answer;

@@ -175,6 +175,7 @@ export class Shopper {
   }
 
   private connect(contact: string): void {
+    const { formerly } = this.session;
     this.me = contact;
     this.choice = { kind: "latest" };
     this.client = new WireClient({
@@ -183,6 +184,7 @@ export class Shopper {
       client: "widget/1.0",
       kind: "contact",
       scope: contact,
+      ...(formerly !== undefined && { formerly }),
       storage: this.keep,
     });
     const { client } = this;
@@ -197,7 +199,7 @@ export class Shopper {
     else this.changed();
   }
 
-  /** The old session is gone and the server gave a new one: the same browser, but nobody we know. */
+  /** The server says that we are another contact: with a new session nobody we know, with the old one ourselves. */
   private renewed(): void {
     this.client?.stop();
     this.begun = "no";

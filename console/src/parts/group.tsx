@@ -3,6 +3,7 @@
 import { contactName, staffName } from "../state/names.ts";
 import { refusalWords } from "../refusals.ts";
 import type { Line } from "../state/timeline.ts";
+import { wordsOf } from "../../../widget/src/state/timeline.ts";
 import { type Progress, progressOf } from "../state/timeline.ts";
 import { clockWords, momentWords } from "../state/time.ts";
 import type { Author, Staff, State } from "../types.ts";
@@ -50,9 +51,10 @@ function Bubble({ line, state, isMarked }: { line: Line; state: State; isMarked:
   const { entry, sending } = line;
   return (
     <li class={sending ? `bubble-place bubble-${sending}` : "bubble-place"}>
-      <div class="bubble" title={momentWords(entry.at)}>
-        <Text text={entry.text ?? ""} />
+      <div class={entry.withdrawn ? "bubble bubble-gone" : "bubble"} title={momentWords(entry.at)}>
+        <Text text={entry.withdrawn ? t("Message withdrawn") : wordsOf(entry)} />
       </div>
+      {entry.edited_at !== undefined && <p class="bubble-progress">{t("Edited")}</p>}
       {sending === "failed" && <Failed line={line} />}
       {sending === "sending" && <p class="bubble-progress">{progressWords("sending")}</p>}
       {!sending && isMarked && <p class="bubble-progress">{progressWords(progressOf(entry, state))}</p>}

@@ -70,7 +70,7 @@ export function Row({ state, place, me, staff, now, isTyping, hasDraft }: Props)
           </span>
           <span class="row-line">
             <span class="row-preview cut" dir="auto">
-              {isTyping ? <em class="row-typing">{t("typing…")}</em> : state.preview || t("No messages yet")}
+              {isTyping ? <em class="row-typing">{t("typing…")}</em> : state.preview || (state.preview_of ? t("Message withdrawn") : t("No messages yet"))}
             </span>
             {hasDraft && (
               <span class="row-draft" title={t("You have a draft here")}>

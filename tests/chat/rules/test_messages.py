@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from chat.errors import BadRequest, NotFound
-from chat.model import Actor, Change, Conversation, Entry, Person
-from chat.rules.messages import AddNote, Send, Start, add_note, send, start
+from chat.catalog import CATALOG
+from chat.errors import BadRequest, Forbidden, NotFound
+from chat.model import Actor, Attachment, Change, Conversation, Entry, Needs, Person, Turn, Upload, encode
+from chat.rules.blocks import Card
+from chat.rules.messages import AddNote, Send, Start, add_note, send, send_needs, start, start_needs
 from tests.builders import (
     DANA,
     DOOR,
     ECHO,
+    MINE,
     MOMENT,
     NOA,
     SOMCHAI,
@@ -24,6 +27,7 @@ from tests.builders import (
 
 NOW = MOMENT + 1000  # the moment of `a_turn`
 BLANK = " \t\n\u00a0\u2003"
+FILE = Attachment("upl_cat", "cat.png", "image/png", 900, 30, 20)
 
 
 def a_start(text: str = "Where is my parcel?") -> Start:
@@ -53,6 +57,7 @@ def test_a_start_puts_a_conversation_into_the_queue() -> None:
         handler="none",
         waiting_since=NOW,
         preview="Where is my parcel?",
+        preview_of=1,
         messages=1,
         contact_seq=1,
         people={DANA.id: Person("Dana")},
@@ -247,3 +252,97 @@ def test_a_note_with_nothing_to_read_is_refused() -> None:
 
     with pytest.raises(BadRequest):
         add_note(AddNote(id=an_id(2), conversation=before.id, text=BLANK), a_turn(NOA, before))
+
+
+# --- files and blocks ---------------------------------------------------------------------------------------
+
+
+def a_turn_with_file(actor: Actor, conversation: Conversation | None = None, **more: object) -> Turn:
+    upload = Upload(MINE, FILE.id, actor.id, FILE.name, FILE.type, FILE.size, FILE.width, FILE.height)
+    return a_turn(actor, conversation, uploads={FILE.id: upload}, **more)
+
+
+def test_an_ask_needs_its_files_too() -> None:
+    assert send_needs(Send(id=an_id(2), conversation="c", text="x")) == Needs(conversation="c")
+    assert send_needs(Send(id=an_id(2), conversation="c", text="x", attachments=[FILE.id])) == Needs(
+        conversation="c", uploads=(FILE.id,)
+    )
+    assert start_needs(Start(id=an_id(2), inbox=DOOR, text="x", attachments=[FILE.id])) == Needs(
+        inbox=DOOR, uploads=(FILE.id,)
+    )
+
+
+@pytest.mark.parametrize("actor", [DANA, NOA])
+def test_a_message_has_files_and_the_list_shows_the_name_of_one_without_words(actor: Actor) -> None:
+    before = a_held_conversation()
+    ask = Send(id=an_id(2), conversation=before.id, text=BLANK, attachments=[FILE.id])
+    change = send(ask, a_turn_with_file(actor, before))
+
+    assert (change.entries[0].text, change.entries[0].attachments) == ("", (FILE,))
+    assert (change.conversation.preview, change.conversation.preview_of) == ("📎 cat.png", 2)
+
+
+def test_words_beside_a_file_are_what_the_list_shows() -> None:
+    before = a_held_conversation()
+    ask = Send(id=an_id(2), conversation=before.id, text="Like this one", attachments=[FILE.id])
+
+    assert send(ask, a_turn_with_file(DANA, before)).conversation.preview == "Like this one"
+
+
+def test_a_conversation_may_begin_with_a_file() -> None:
+    ask = Start(id=an_id(1), inbox=DOOR, text="", attachments=[FILE.id])
+    change = start(ask, a_turn_with_file(DANA, inbox=a_door()))
+
+    assert change.entries[0].attachments == (FILE,)
+    assert change.conversation.preview == "📎 cat.png"
+
+
+def test_a_note_may_have_a_file_which_moves_nothing() -> None:
+    before = a_held_conversation()
+    ask = AddNote(id=an_id(2), conversation=before.id, text="", attachments=[FILE.id])
+    change = add_note(ask, a_turn_with_file(NOA, before))
+
+    assert (change.entries[0].audience, change.entries[0].attachments) == ("staff", (FILE,))
+    assert (change.conversation.preview, change.conversation.preview_of) == (before.preview, before.preview_of)
+
+
+def test_a_file_that_is_not_there_is_refused() -> None:
+    before = a_held_conversation()
+    for ask in (
+        Send(id=an_id(2), conversation=before.id, text="x", attachments=["upl_other"]),
+        AddNote(id=an_id(2), conversation=before.id, text="x", attachments=["upl_other"]),
+    ):
+        with pytest.raises(NotFound) as refused:
+            CATALOG[type(ask)].rule(ask, a_turn_with_file(NOA, before))
+        assert refused.value.field == "attachments"
+
+
+@pytest.mark.parametrize("actor", [NOA, ECHO])
+def test_staff_and_bots_show_blocks_beside_the_text(actor: Actor) -> None:
+    before = a_held_conversation()
+    ask = Send(id=an_id(2), conversation=before.id, text="A cat", blocks=[Card("Cat")])
+    (message,) = send(ask, a_turn(actor, before)).entries
+
+    assert (message.text, message.blocks) == ("A cat", ({"kind": "card", "title": "Cat"},))
+
+
+def test_blocks_never_stand_without_text_that_says_the_same() -> None:
+    before = a_held_conversation()
+    for files in ([], [FILE.id]):
+        ask = Send(id=an_id(2), conversation=before.id, text=BLANK, blocks=[Card("Cat")], attachments=files)
+        with pytest.raises(BadRequest):
+            send(ask, a_turn_with_file(NOA, before))
+
+
+def test_contacts_show_no_blocks() -> None:
+    before = a_held_conversation()
+
+    with pytest.raises(Forbidden):
+        send(Send(id=an_id(2), conversation=before.id, text="x", blocks=[Card("Cat")]), a_turn(DANA, before))
+
+
+def test_a_plain_message_is_as_short_as_ever() -> None:
+    """What it says is hashed, and so must not change with what it could say besides."""
+    ask = Send(id=an_id(2), conversation="c", text="x")
+
+    assert encode(ask).endswith(b'"after":null,"conversation":"c","text":"x"}')

@@ -17,6 +17,8 @@ THROUGH_ANOTHER = {
     "inbox_keys",
     "identities",
     "followers",
+    "search_threads",
+    "search_contacts",
 }
 TABLES = list(metadata.tables.values())
 

@@ -13,7 +13,7 @@ async def test_each_kind_is_known_by_its_own_credential(shop: Shop) -> None:
 
     assert (await agent.get("/v1/staff")).status_code == 200
     assert (await shop.client.get("/v1/staff", headers=bot)).status_code == 200
-    assert (await shop.client.get("/v1/staff", headers=contact)).status_code == 403  # known, and not allowed
+    assert (await shop.client.get("/v1/staff", headers=contact)).status_code == 401  # no credential for staff's
 
 
 @in_a_shop

@@ -4,8 +4,13 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from chat.model import Conversation, encode
+from chat.store import Head, Move, Written
 from tests.shop import Account, Shop, in_a_shop
+
+NOWHERE = "01930000-0000-7000-8000-00000000dead"
 
 
 async def listed(client: httpx.AsyncClient, **query: str | int) -> dict[str, Any]:
@@ -127,7 +132,60 @@ async def test_a_contact_has_no_list(shop: Shop) -> None:
 
     answer = await shop.client.get("/v1/conversations", headers=headers)
 
-    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+
+
+async def withdrawn(shop: Shop, conversation: Conversation) -> str:
+    """The first entry, in whose place there is a tombstone now."""
+    async with shop.store.view() as view:
+        entry = (await view.latest(shop.mine.id, conversation.id, 50, staff=True))[0]
+    transaction = await shop.store.begin([shop.mine.id])
+    head = Head(transaction.heads[shop.mine.id].cursor + 1, shop.clock.now())
+    after = replace(conversation, seq=conversation.seq + 1, cursor=head.cursor)
+    version = Written(replace(entry, seq=after.seq, text="", withdrawn=True), head.cursor)
+    await transaction.write([Move(shop.mine.id, conversation, after, [version], encode(after))], {shop.mine.id: head})
+    await transaction.commit()
+    return entry.id
+
+
+@in_a_shop
+async def test_staff_and_bots_read_what_an_entry_said_before(shop: Shop) -> None:
+    made = await shop.conversation(shop.mine, "con_a")
+    path = f"/v1/conversations/{made.id}/entries/{await withdrawn(shop, made)}/versions"
+    bot = {"authorization": f"Bearer {shop.mine.bot_token}"}
+
+    for answer in (await (await shop.agents_client()).get(path), await shop.client.get(path, headers=bot)):
+        found = [(each["seq"], each.get("text"), each.get("withdrawn")) for each in answer.json()["versions"]]
+        assert found == [(3, None, True), (1, "text 1", None)]
+
+
+@in_a_shop
+async def test_a_contact_never_reads_what_its_entries_said_before(shop: Shop) -> None:
+    headers, contact = await shop.contact()
+    made = await shop.conversation(shop.mine, contact.id)
+    entry = await withdrawn(shop, made)
+    path = f"/v1/conversations/{made.id}/entries"
+
+    answer = await shop.client.get(f"{path}/{entry}/versions", headers=headers)
+    page = await shop.client.get(path, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert [each.get("text") for each in page.json()["entries"]] == [None]
+
+
+@in_a_shop
+async def test_versions_are_found_in_their_own_conversation_alone(shop: Shop) -> None:
+    made, another = await shop.conversation(shop.mine, "con_a"), await shop.conversation(shop.mine, "con_b")
+    entry = await withdrawn(shop, made)
+    mine, theirs = await shop.agents_client(), await shop.agents_client(shop.other.agent)
+
+    asked = [(mine, another.id, entry), (mine, made.id, "x" * 500), (mine, made.id, NOWHERE)]
+    answers = [await client.get(f"/v1/conversations/{of}/entries/{id}/versions") for client, of, id in asked]
+    assert {(answer.status_code, answer.json()["code"], answer.json()["field"]) for answer in answers} == {
+        (404, "not_found", "entry")
+    }
+    answer = await theirs.get(f"/v1/conversations/{made.id}/entries/{entry}/versions")
+    assert (answer.status_code, answer.json()["field"]) == (404, "conversation")
 
 
 @pytest.mark.parametrize("tail", ["", "/entries"])

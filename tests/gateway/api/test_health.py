@@ -1,8 +1,11 @@
 """Health: alive, ready, and the numbers."""
 
+import httpx
 import pytest
 
 from gateway.api import health
+from gateway.http import application
+from gateway.metrics import new_metrics
 from tests.shop import Shop, in_a_shop
 
 
@@ -30,6 +33,36 @@ async def test_a_node_whose_store_does_not_answer_is_not_ready(shop: Shop, monke
     answer = await shop.client.get("/readyz")
 
     assert (answer.status_code, answer.json()) == (503, {"status": "store away"})
+
+
+async def asked(host: str, token: bytes | None, **headers: str) -> int:
+    routes = health.routes(lambda: False, _nothing, lambda: b"figures", token)
+    transport = httpx.ASGITransport(application(routes, new_metrics()), client=(host, 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as client:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return (await client.get("/metrics", headers=sent)).status_code
+
+
+async def _nothing() -> None: ...
+
+
+async def test_without_a_token_metrics_are_for_this_machine() -> None:
+    assert await asked("127.0.0.1", None) == 200
+    assert await asked("::1", None) == 200
+    assert await asked("10.0.0.7", None) == 403
+    assert await asked("testclient", None) == 403
+    assert await asked("127.0.0.1", None, x_forwarded_for="203.0.113.9") == 403
+    assert await asked("127.0.0.1", None, forwarded="for=203.0.113.9") == 403
+
+
+async def test_with_a_token_metrics_are_for_who_has_it_wherever_it_is() -> None:
+    token = b"t" * 32
+
+    assert await asked("10.0.0.7", token, authorization="Bearer " + "t" * 32) == 200
+    assert await asked("10.0.0.7", token, authorization="bearer " + "t" * 32) == 200
+    for wrong in ("Bearer " + "t" * 31, "Bearer ", "Basic " + "t" * 32, "t" * 32):
+        assert await asked("127.0.0.1", token, authorization=wrong) == 401
+    assert await asked("127.0.0.1", token) == 401
 
 
 @in_a_shop

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import update
 
 from chat.store.tables import agents
-from tests.shop import AGENT_LIFE, OWN, PASSWORD, Shop, in_a_shop
+from tests.shop import AGENT_LIFE, FAILED_LOGINS, OWN, PASSWORD, Shop, in_a_shop
 
 EMAIL = "agent@mine.example"
 
@@ -67,6 +67,41 @@ async def test_logging_out_ends_the_session_itself(shop: Shop) -> None:
     assert "shopbell" not in client.cookies
     client.cookies.set("shopbell", kept)
     assert (await client.get("/v1/me")).status_code == 401
+
+
+@in_a_shop
+async def test_logging_out_closes_the_sockets_of_that_session(shop: Shop) -> None:
+    client = shop.client
+    await log_in(client)
+    session = await shop.sessions.by_secret(client.cookies["shopbell"])
+
+    await client.post("/v1/logout", headers={"origin": str(OWN)})
+
+    assert session is not None
+    assert shop.closed == [session.id]
+
+
+@pytest.mark.parametrize("email", [EMAIL, "nobody@mine.example"])
+@in_a_shop
+async def test_after_many_failures_one_waits_whether_there_is_such_an_agent_or_not(shop: Shop, email: str) -> None:
+    for _ in range(FAILED_LOGINS.burst):
+        assert (await log_in(shop.client, email, "wrong horse")).status_code == 401
+
+    answer = await log_in(shop.client, email)
+
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()["detail"]) == (
+        429,
+        "60",
+        "Too many attempts: wait a while.",
+    )
+    assert (await log_in(shop.client, "agent@other.example")).status_code == 200
+    shop.clock.move(60)
+    assert (await log_in(shop.client, email)).status_code == (200 if email == EMAIL else 401)
+
+
+@in_a_shop
+async def test_logging_in_often_is_no_failure(shop: Shop) -> None:
+    assert {(await log_in(shop.client)).status_code for _ in range(FAILED_LOGINS.burst + 5)} == {200}
 
 
 @in_a_shop

@@ -30,4 +30,4 @@ async def test_a_contact_may_not(shop: Shop) -> None:
 
     answer = await shop.client.get("/v1/staff", headers=headers)
 
-    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")

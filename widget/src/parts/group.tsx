@@ -39,7 +39,7 @@ export function Group({ group, people, shopper }: Props) {
           </p>
         )}
         {lines.map((line) => (
-          <Text text={line.text} key={line.id} />
+          <Said line={line} key={line.id} />
         ))}
         {status === "failed" && last ? (
           <Failed line={last} shopper={shopper} />
@@ -51,6 +51,16 @@ export function Group({ group, people, shopper }: Props) {
         )}
       </div>
     </div>
+  );
+}
+
+function Said({ line }: { readonly line: Line }) {
+  if (line.mark === "withdrawn") return <p class="group-meta">{t("Message withdrawn")}</p>;
+  return (
+    <>
+      <Text text={line.text} />
+      {line.mark === "edited" && <p class="group-meta">{t("Edited")}</p>}
+    </>
   );
 }
 

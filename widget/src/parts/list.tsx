@@ -3,6 +3,7 @@
 import type { Conversation } from "../conversations.ts";
 import type { Shopper, View } from "../shopper.ts";
 import { byLatest, movedAt, unread } from "../state/reach.ts";
+import { wordsOf } from "../state/timeline.ts";
 import { day, t, time } from "../words.ts";
 import { Avatar, Mark } from "./avatar.tsx";
 import "./list.css";
@@ -32,7 +33,7 @@ function Item({ conversation, me, look }: { readonly conversation: Conversation;
   const count = unread(conversation, me);
   const at = movedAt(conversation);
   const isToday = day(at) === t("Today");
-  const words = last?.text ?? "";
+  const words = last?.withdrawn ? t("Message withdrawn") : last ? wordsOf(last) : "";
   return (
     <button type="button" class={`list-item ${count > 0 ? "list-unread" : ""}`} onClick={look}>
       {person ? <Avatar id={answer?.id ?? ""} name={person.name} picture={person.picture} isBot={answer?.kind === "bot"} /> : <Mark />}
@@ -42,7 +43,7 @@ function Item({ conversation, me, look }: { readonly conversation: Conversation;
           <span class="list-at">{isToday ? time(at) : day(at)}</span>
         </span>
         <span class="list-last">
-          <bdi>{last?.author.id === me ? t("You: {text}", { text: words }) : words}</bdi>
+          <bdi>{last?.author.id === me && !last.withdrawn ? t("You: {text}", { text: words }) : words}</bdi>
         </span>
       </span>
       {count > 0 ? <span class="list-count">{count}</span> : state?.status === "resolved" && <span class="list-at">{t("Closed")}</span>}

@@ -13,6 +13,7 @@ export interface Line {
   readonly text: string;
   readonly at: number;
   readonly failed: string | undefined; // the refusal's code
+  readonly mark?: "edited" | "withdrawn";
 }
 
 export interface Group {
@@ -76,7 +77,9 @@ function items(
     ...entries.map((entry) => {
       if (entry.kind !== "message") return { at: entry.at, entry };
       const status = entry.author.id === me ? reach(conversation?.state, entry.born, me) : undefined;
-      return { id: entry.id, text: entry.text ?? "", at: entry.at, failed: undefined, author: entry.author, status };
+      const line = { id: entry.id, text: wordsOf(entry), at: entry.at, failed: undefined, author: entry.author, status };
+      if (entry.withdrawn) return { ...line, mark: "withdrawn" as const };
+      return entry.edited_at ? { ...line, mark: "edited" as const } : line;
     }),
     ...pending
       .filter((one) => !stored.has(one.id))
@@ -84,6 +87,11 @@ function items(
         id, text, at, author: mine, status: state, failed: state === "failed" ? (code ?? "") : undefined,
       })),
   ];
+}
+
+/** The text, which also says what blocks show; a message of files alone is their names. */
+export function wordsOf(entry: Entry): string {
+  return entry.text || (entry.attachments ?? []).map((file) => `📎 ${file.name}`).join("\n");
 }
 
 /** One "Read" is enough, under the newest own message, and none once somebody answered. Failed or waiting always shows. */

@@ -9,7 +9,7 @@ import { Connection } from "./connection.ts";
 import type { Status } from "./connection.ts";
 import type { Ask, Entry, Kind, Ok, RefusedFrame, Resume, ServerFrame, State, Typing } from "./frames.ts";
 import { newId } from "./ids.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, inherit } from "./outbox.ts";
 import { Receipts } from "./receipts.ts";
 import type { Receipt } from "./receipts.ts";
 import { Refused } from "./refused.ts";
@@ -32,6 +32,8 @@ export interface WireOptions {
   readonly kind: Kind;
   /** The actor's id. Names what is kept in `storage`, and stops the client when the token turns out to be another's. */
   readonly scope?: string;
+  /** The actor's id until now, if it has become this one: what it had not yet sent goes on. */
+  readonly formerly?: string;
   readonly storage?: Keep;
   readonly clock?: Clock;
   readonly socket?: (url: string) => Socket;
@@ -45,6 +47,8 @@ export type WireEvent =
 
 type Settle = { resolve(ok: Ok): void; reject(refused: Refused): void };
 type Answered = (frame: Ok | RefusedFrame) => void;
+
+const prefixOf = (scope: string | undefined): string => `shopbell.outbox.${scope}.`;
 
 export class WireClient {
   conversations: Conversations;
@@ -65,7 +69,8 @@ export class WireClient {
   constructor(private readonly options: WireOptions) {
     this.clock = options.clock ?? browserClock;
     const keep = options.scope === undefined ? undefined : options.storage;
-    this.outbox = new Outbox(keep, `shopbell.outbox.${options.scope}.`, this.clock.now());
+    if (keep && options.formerly !== undefined) inherit(keep, prefixOf(options.formerly), prefixOf(options.scope));
+    this.outbox = new Outbox(keep, prefixOf(options.scope), this.clock.now());
     this.conversations = { ...nothingHeld(options.kind), pending: this.outbox.pending() };
     this.receipts = new Receipts(this.clock, (receipt, answered) => {
       if (this.status === "live") this.send(receipt, answered);

@@ -153,6 +153,7 @@ export class Connection {
     const kind = closeClass(code);
     if (kind === "stop" || (kind === "renew" && this.renewed)) return this.halt(code);
     this.drop();
+    if (code === CLOSE_CODES.changed) this.fresh = true; // the token is another's by now
     if (kind === "renew") {
       this.renewed = true; // once: a second refusal means the session is over
       this.fresh = true;

@@ -10,6 +10,20 @@ export interface Author {
   readonly id?: string; // a contact isn't told who did an activity
 }
 
+export interface Attachment {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  readonly width?: number; // of an image
+  readonly height?: number;
+}
+
+/** Of a kind that this client knows or doesn't: docs/rich-entries.md. The entry's text always says the same. */
+export interface Block {
+  readonly kind: string;
+}
+
 export interface Entry {
   readonly id: string;
   readonly seq: number;
@@ -21,6 +35,11 @@ export interface Entry {
   readonly activity?: "claimed" | "assigned" | "resolved" | "reopened";
   readonly data?: { readonly assignee?: string | null; readonly team?: string | null };
   readonly audience?: "staff";
+  readonly blocks?: readonly Block[];
+  readonly attachments?: readonly Attachment[];
+  readonly reactions?: Readonly<Record<string, readonly string[]>>; // who, by emoji; "staff" for a contact
+  readonly edited_at?: number;
+  readonly withdrawn?: boolean;
 }
 
 export interface Person {
@@ -52,6 +71,11 @@ export interface State {
   readonly priority?: number;
   readonly waiting_since?: number | null;
   readonly preview?: string;
+  readonly preview_of?: number; // where the message was born that the preview is of
+  readonly rewritten?: number; // the seq of the last change of entries in place: a merge, an erasure
+  readonly snoozed_until?: number | null;
+  readonly followers?: readonly string[];
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>;
   readonly messages?: number; // how many the contact wrote; a contact counts what is unread from its entries
   readonly cursor?: number;
 }
@@ -130,6 +154,7 @@ export interface Signal {
   readonly conversation: string;
   readonly by: Author;
   readonly on: boolean;
+  readonly text?: string; // of a preview
 }
 export interface Presence {
   readonly type: "presence";

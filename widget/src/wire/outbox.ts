@@ -180,6 +180,15 @@ export class Outbox {
   }
 }
 
+/** What one contact's tabs kept is another's from now on. The ids stay, so that nothing is stored twice. */
+export function inherit(keep: Keep, from: string, to: string): void {
+  for (const key of keep.keys(from)) {
+    const kept = keep.get(key);
+    if (kept !== null) keep.set(to + key.slice(from.length), kept);
+    keep.remove(key);
+  }
+}
+
 const fresh = { state: "queued", code: undefined, tries: 0, notBefore: 0 } as const;
 
 function toPending({ body, id, at, state, code }: Waiting): Pending[] {

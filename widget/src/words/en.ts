@@ -39,6 +39,8 @@ export const sentences = [
   "Support",
   "Bot",
   "You: {text}",
+  "Message withdrawn",
+  "Edited",
 ] as const;
 
 export type Sentence = (typeof sentences)[number];

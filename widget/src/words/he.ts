@@ -39,4 +39,6 @@ export const he: Dictionary = {
   "Support": "שירות לקוחות",
   "Bot": "בוט",
   "You: {text}": "כתבת: {text}",
+  "Message withdrawn": "ההודעה נמחקה",
+  "Edited": "נערכה",
 };

@@ -39,4 +39,6 @@ export const th: Dictionary = {
   "Support": "ฝ่ายบริการลูกค้า",
   "Bot": "บอต",
   "You: {text}": "คุณ: {text}",
+  "Message withdrawn": "ยกเลิกข้อความแล้ว",
+  "Edited": "แก้ไขแล้ว",
 };

@@ -39,4 +39,6 @@ export const tr: Dictionary = {
   "Support": "Müşteri Hizmetleri",
   "Bot": "Bot",
   "You: {text}": "Siz: {text}",
+  "Message withdrawn": "Mesaj geri alındı",
+  "Edited": "Düzenlendi",
 };

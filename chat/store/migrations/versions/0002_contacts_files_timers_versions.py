@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("teams", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_invites_account_accounts")),
@@ -153,9 +154,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("blocked_until", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
         batch_op.add_column(sa.Column("merged_into", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("erased", sa.Boolean(), server_default=sa.false(), nullable=False))
+        batch_op.create_index(batch_op.f("ix_contacts_account"), ["account"], unique=False)
 
     with op.batch_alter_table("entries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("ask", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("asker", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("asked_at", sa.BigInteger(), nullable=True))
         batch_op.create_index(
             "ix_entries_version",
             ["id"],

@@ -1,0 +1,116 @@
+"""/v1/teams: sets of agents and bots."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from chat.administration import Administration, TeamSetUp
+from chat.audit import Audit
+from chat.directory import Directory
+from chat.errors import InvalidState
+from gateway.api.asker import Askers
+from gateway.api.payload import Id, Name, answer, named, read
+from gateway.api.route import operation
+
+
+class NamedTeam(Struct):
+    name: Name
+
+
+class Member(Struct):
+    """An agent's or a bot's id."""
+
+    member: Id
+
+
+class TeamList(Struct):
+    teams: list[TeamSetUp]
+
+
+def routes(administration: Administration, directory: Directory, audit: Audit, askers: Askers) -> list[Route]:
+    async def teams(request: Request) -> Response:
+        actor = await askers.staff(request)
+        return answer(TeamList(await administration.teams(actor.account)))
+
+    async def create_team(request: Request) -> Response:
+        actor = await askers.admin(request)
+        body = await read(request, NamedTeam)
+        made = await directory.add_team(actor.account, body.name, audit.by(actor))
+        return answer(await administration.team((actor.account, made.id)), 201)
+
+    async def change_team(request: Request) -> Response:
+        actor = await askers.admin(request)
+        body = await read(request, NamedTeam)
+        what = (actor.account, named(request, "team"))
+        await administration.rename_team(what, body.name, audit.by(actor))
+        return answer(await administration.team(what))
+
+    async def delete_team(request: Request) -> Response:
+        actor = await askers.admin(request)
+        await administration.delete_team((actor.account, named(request, "team")), audit.by(actor))
+        return Response(status_code=204)
+
+    async def add_team_member(request: Request) -> Response:
+        actor = await askers.admin(request)
+        body = await read(request, Member)
+        what = (actor.account, named(request, "team"))
+        await directory.add_member(what, body.member, audit.by(actor))
+        return answer(await administration.team(what))
+
+    async def remove_team_member(request: Request) -> Response:
+        actor = await askers.admin(request)
+        what, member = (actor.account, named(request, "team")), named(request, "member", "member")
+        await administration.remove_member(what, member, audit.by(actor))
+        return Response(status_code=204)
+
+    return [
+        operation("/v1/teams", "GET", teams, summary="All teams.", answer=TeamList, who="staff"),
+        operation(
+            "/v1/teams",
+            "POST",
+            create_team,
+            summary="A new team.",
+            body=NamedTeam,
+            answer=TeamSetUp,
+            status=201,
+            who="admin",
+        ),
+        operation(
+            "/v1/teams/{id}",
+            "PATCH",
+            change_team,
+            summary="Rename a team.",
+            body=NamedTeam,
+            answer=TeamSetUp,
+            who="admin",
+        ),
+        operation(
+            "/v1/teams/{id}",
+            "DELETE",
+            delete_team,
+            summary="Delete a team that has no conversations but resolved ones.",
+            status=204,
+            refusals=[InvalidState],
+            who="admin",
+        ),
+        operation(
+            "/v1/teams/{id}/members",
+            "POST",
+            add_team_member,
+            summary="Put an agent or a bot into a team.",
+            body=Member,
+            answer=TeamSetUp,
+            who="admin",
+        ),
+        operation(
+            "/v1/teams/{id}/members/{member}",
+            "DELETE",
+            remove_team_member,
+            summary="Take an agent or a bot out of a team.",
+            status=204,
+            who="admin",
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Attachments: taken in, looked at, kept, handed out and swept. The bytes only; the rows are in `chat.uploads`."""
