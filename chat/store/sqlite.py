@@ -144,13 +144,13 @@ class SqliteStore:
         """A short transaction that isn't the ledger's and touches nothing of what is kept in memory.
 
         One that may be lost with the machine's power needs no fsync. It can't be lost alone: what is written later
-        stands behind it in the same log.
+        stands behind it in the same log. Nor does it wait for a locked database, as the ledger would wait behind it.
         """
         async with self._writing:
             try:
                 if not lasting:
                     self._writer.execute("PRAGMA synchronous=NORMAL")
-                await self._begin_immediate()
+                await self._begin_immediate(LOCK_PATIENCE_SECONDS if lasting else 0)
                 yield self._writer
                 await _to_its_end(self._commit_beside())
             except sqlite3.Error as error:
@@ -167,8 +167,8 @@ class SqliteStore:
         else:
             self._writer.execute("COMMIT")
 
-    async def _begin_immediate(self) -> None:
-        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    async def _begin_immediate(self, patience: float = LOCK_PATIENCE_SECONDS) -> None:
+        deadline = time.monotonic() + patience
         while True:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")

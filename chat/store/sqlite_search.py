@@ -38,7 +38,8 @@ SLICE = 32  # documents whose grams are made at a time, so that nobody waits for
 ROWS = 1_000  # of grams, written at a time
 RUNS_AT_ONCE = 64
 GRAMS_AT_MOST = 24  # of a query: more don't make candidates much fewer, and each is read anyway
-LOOKED_AT = 50_000  # documents, by one search
+LOOKED_AT = 50_000  # documents, by one search; long ones count more
+LONG = 128  # characters, that count as one more
 
 _decode = Decoder(Conversation).decode
 
@@ -343,7 +344,7 @@ class _Search:
     def _take(self, head: _Head, rows: Iterable[Sequence[Any]]) -> bool:
         """Keep what is wanted. False when that is enough."""
         for of, kind, key, conversation, at, text in rows:
-            self._looked_at += 1
+            self._looked_at += 1 + len(text) // LONG
             if (
                 self._filters.admit_doc(kind, at)
                 and all(contains(text, piece) for piece in self._pieces)

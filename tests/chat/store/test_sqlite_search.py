@@ -169,6 +169,15 @@ async def test_a_search_ends_however_much_there_is(store: SqliteStore, monkeypat
     assert (found.docs, found.cut) == ([], True)
 
 
+async def test_long_texts_count_for_more(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.store.sqlite_search.LOOKED_AT", 300)
+    await put(store, docs(*("ab " * 2_000 for _ in range(20))))
+
+    found = await store.search.candidates(MINE, ["ab"], Filters(), 100)
+
+    assert (len(found.docs) < 10, found.cut) == (True, True)
+
+
 async def test_triggers_come_back_when_a_migration_made_their_table_anew(engine: SqliteEngine) -> None:
     store = engine.open()
     store._writer.execute("DROP TRIGGER search_new_contact")
