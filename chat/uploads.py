@@ -63,6 +63,14 @@ _LEFT = (
     .limit(AT_ONCE)
 )
 
+_OF_ERASED = (
+    select(accounts.c.id, uploads.c.id)
+    .join_from(uploads, accounts)
+    .join(conversations, conversations.c.id == uploads.c.conversation)
+    .join(contacts, contacts.c.id == conversations.c.contact)
+    .where(contacts.c.erased)
+)
+
 
 class Uploads:
     """Every method may raise Unavailable.
@@ -151,6 +159,19 @@ class Uploads:
         """All that this contact sent, and all that anybody sent in its conversations."""
         own = select(conversations.c.id).where(conversations.c.contact == contact)
         return await self._take(account, or_(uploads.c.owner == contact, uploads.c.conversation.in_(own)))
+
+    async def take_erased(self, ids: Collection[str]) -> list[Scoped]:
+        """Those of these uploads that are in conversations of contacts who were erased."""
+        statement = _OF_ERASED.where(uploads.c.id.in_(list(ids)))
+
+        def work(connection: Connection) -> list[Scoped]:
+            found = [(row[0], row[1]) for row in connection.execute(statement)]
+            connection.execute(delete(uploads).where(uploads.c.id.in_([upload for _, upload in found])))
+            return found
+
+        if not await self._store.inspect(lambda read: read.execute(statement).first()):
+            return []  # nearly always: nobody waits for a writer
+        return await self._store.administer(work)
 
     async def _take(self, account: str, which: ColumnElement[bool]) -> list[Scoped]:
         def work(connection: Connection) -> list[Scoped]:

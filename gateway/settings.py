@@ -251,6 +251,7 @@ class Settings:
     )
     upload_bytes_per_second: int = setting("8192", whole(1, 1_000_000_000), "The least speed of a file that comes.")
     uploads_per_actor: int = setting("4", whole(1, 1000), "Files that one actor may be sending at once.")
+    uploads_per_address: int = setting("16", whole(1, 10_000), "Files that one address may be sending at once.")
     uploads_at_once: int = setting("64", whole(1, 10_000), "Files that all of them may be sending to this node at once.")
 
     # The ledger's batches

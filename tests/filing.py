@@ -49,6 +49,7 @@ LIMITS = IntakeLimits(
     seconds=30,
     speed=8192,
     per_actor=4,
+    per_address=16,
     at_once=64,
 )
 Body = bytes | AsyncIterator[bytes]

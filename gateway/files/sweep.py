@@ -56,10 +56,12 @@ class Sweep:
             await asyncio.sleep(0)
 
     async def objects(self) -> None:
-        """Delete objects, whole or half written, that are a day old and have no row."""
+        """Delete objects, whole or half written, that are a day old and have no row, or whose contact was erased by
+        an ask that nobody told us of."""
         before = self._clock.now() - LEFT_MS
         await self._files.sweep_staged(before)
         async for keys in self._files.older(before):
+            await self._uploads.take_erased({_upload(key) for key in keys})
             known = await self._uploads.known({_upload(key) for key in keys})
             await self._files.delete([key for key in keys if _upload(key) not in known])
 
