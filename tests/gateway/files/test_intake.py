@@ -78,6 +78,29 @@ async def test_what_is_cut_leaves_nothing(filing: Filing) -> None:
 
 
 @in_a_filing_shop
+async def test_what_a_stopping_server_gives_up_leaves_nothing(filing: Filing) -> None:
+    _, contact = await filing.shop.contact()
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def waiting() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            yield PDF + bytes(90_000)
+        begun.set()
+        await never.wait()
+
+    taking = asyncio.create_task(intake(filing).take(contact, "name", MANY, None, waiting()))
+    await begun.wait()
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    never.set()
+
+    async with asyncio.timeout(10):
+        while await filing.kept() != (set(), 0):  # noqa: ASYNC110  # threads of obstore end it
+            await asyncio.sleep(0.01)
+
+
+@in_a_filing_shop
 async def test_more_is_not_even_read(filing: Filing) -> None:
     _, contact = await filing.shop.contact()
     read: list[int] = []
