@@ -75,6 +75,7 @@ class Shop:
         self.stored: set[tuple[str, str]] = set()
         self.entries: dict[str, dict[str, chat.model.Entry]] = defaultdict(dict)
         self.superseded: set[bytes] = set()
+        self.files: dict[str, str] = {}
         self.answering: dict[str, set[str]] = defaultdict(set)
         self.observers = [Observer(actor) for actor in (NOA, SOMCHAI, DANA, ELI, RIVAL, STRANGER)]
         self._runner = asyncio.Runner()
@@ -166,8 +167,13 @@ class Shop:
                 before.author,
                 before.kind,
             )
+            assert before.audience == "everyone" or not (written.asker or "").startswith("con_")
+            assert entry.withdrawn or not (before.data or {}).get("answer") or entry.data == before.data
             self.superseded |= unique(before) - unique(entry)
             new = [written.ask] if written.ask else []
+        if entry.withdrawn:
+            assert not (entry.text or entry.data or entry.blocks or entry.attachments or entry.reactions)
+        assert {self.files.setdefault(file.id, entry.id) for file in entry.attachments} <= {entry.id}
         assert not {(account, id) for id in new} & self.stored
         self.stored |= {(account, id) for id in new}
         self.entries[conversation][entry.id] = entry

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from msgspec import UNSET, UnsetType
 
-from chat.errors import Refused
-from chat.model import Actor, Ask, Lasting
+from chat.errors import IdReused, Refused
+from chat.model import Actor, Ask, Entry, Lasting
 from chat.rules.assignment import Assign, Claim
 from chat.rules.blocks import Block, Button, Buttons, Card, Field, Form
 from chat.rules.conversations import Reopen, Resolve
@@ -55,7 +55,7 @@ STAFF = (NOA, SOMCHAI, ECHO, RIVAL)
 ASSIGNABLE = (NOA.id, SOMCHAI.id, ECHO.id, None, NOA.id, SOMCHAI.id, RIVAL.id, GONE.id, DANA.id)
 CONTACT_VERBS = (
     *("start", *["send"] * 6, "read", "read", "delivered", "resend", "resend"),
-    *("edit", "edit", "withdraw", "react", "react", "unreact", "press", "press", "submit", "file"),
+    *("edit", "edit", "withdraw", "react", "react", "unreact", "press", "press", "submit", "submit", "file"),
 )
 STAFF_VERBS = (
     *("send", "send", "note", "claim", "assign", "assign", "team", "resolve", "resolve", "reopen"),
@@ -103,6 +103,7 @@ class Law(RuleBasedStateMachine):
         self.numbers = count(1)
         self.asked: list[tuple[Actor, Ask]] = []
         self.first: dict[tuple[str, str], tuple[Actor, Ask, Done]] = {}
+        self.latest: dict[tuple[str, str], str] = {}  # what somebody is about to say, to be changed at once
 
     def teardown(self) -> None:
         try:
@@ -219,6 +220,8 @@ class Law(RuleBasedStateMachine):
         if isinstance(result, Refused):
             impossible = isinstance(asked, Send) and not asked.text.isprintable()
             assert result.code in (EXPECTED | {"internal"} if impossible else EXPECTED), result
+            if isinstance(result, IdReused) and isinstance(asked, Lasting):
+                assert self.first[actor.account, asked.id][:2] != (actor, asked)
             return
         if not isinstance(asked, Lasting):
             return
@@ -238,7 +241,8 @@ class Law(RuleBasedStateMachine):
                 inbox = DOOR if actor.account == MINE else f"{DOOR}_{OTHER}"
                 return actor, Start(id=id, inbox=inbox, text=f"start {number}")
             case "send":
-                text = f"said {number}" if number % 3 else f"said {id}"  # alike ones, and some that are easy to find
+                text = f"said {id}" if number % 3 else f"said {number}"  # easy to find, or alike
+                self.latest[actor.id, conversation] = id
                 return actor, Send(id=id, conversation=conversation, text=text, after=self._after(wish))
             case "note":
                 return actor, AddNote(id=id, conversation=conversation, text=f"{SECRET} {number}")
@@ -306,6 +310,9 @@ class Law(RuleBasedStateMachine):
         """A conversation of the actor's account; now and then of the other one."""
         account = wish.actor.account if wish.number else OTHER
         conversations = self.shop.conversations[account]
+        if wish.verb in ("press", "submit") and wish.number % 6:
+            mine = [each for each in conversations if any(e.author.id == wish.actor.id for e in self._entries(each))]
+            conversations = [each for each in mine if self._answerable(wish, each)] or conversations
         return conversations[wish.where % len(conversations)] if conversations else "cnv_none"
 
     def _entry(self, wish: Wish, *, with_blocks: bool = False) -> tuple[str, bool]:
@@ -314,15 +321,26 @@ class Law(RuleBasedStateMachine):
         number = wish.number
         if number % 11 == 10:
             here = next(iter(self.shop.entries), here)
-        entries = list(self.shop.entries[here].values())
+        latest = self.latest.get((wish.actor.id, here))
+        if latest is not None and latest not in self.shop.entries[here] and number % 4:
+            return latest, False  # in the same batch
+        entries = self._entries(here)
         own = [entry for entry in entries if entry.author.id == wish.actor.id and entry.kind != "activity"]
-        fit = [entry for entry in entries if entry.blocks] if with_blocks else own
+        fit = self._answerable(wish, here) if with_blocks else own
         if wish.verb in ("edit", "withdraw") or with_blocks:
             entries = fit if fit and number % 6 else entries
         if not entries:
             return an_id(0xDEAD), False
         chosen = entries[-1 - number % min(len(entries), 4)]
         return chosen.id, chosen.kind == "note"
+
+    def _entries(self, conversation: str) -> list[Entry]:
+        return list(self.shop.entries[conversation].values())
+
+    def _answerable(self, wish: Wish, conversation: str) -> list[Entry]:
+        """What has a button, or a form."""
+        kind = "form" if wish.verb == "submit" else "buttons"
+        return [entry for entry in self._entries(conversation) if kind in (block["kind"] for block in entry.blocks)]
 
     def _file(self, wish: Wish) -> str:
         """One of the actor's own, until they are used up; now and then somebody else's."""
