@@ -90,6 +90,19 @@ export class Shopper {
     this.changed();
   }
 
+  /** What the shop says who we are; null: nobody that it knows any more. */
+  identify(identity: string | null): void {
+    if (!this.session.identify(identity)) return;
+    this.client?.stop();
+    this.client = undefined;
+    this.wasSynced = false;
+    this.begun = "no";
+    if (identity === null) this.tell({ shopbell: "state", unread: 0, active: false });
+    this.told = "";
+    if (this.isOpen || this.session.isKnown) void this.begin();
+    this.changed();
+  }
+
   leave(): void {
     this.tell({ shopbell: "close" });
   }
@@ -163,8 +176,10 @@ export class Shopper {
   private async begin(): Promise<void> {
     if (this.begun !== "no") return;
     this.begun = "yes";
+    const { identity } = this.session;
     try {
       const { contact, inbox } = await this.session.begin();
+      if (identity !== this.session.identity) return; // somebody else meanwhile, who begins anew
       this.inbox = inbox.id;
       this.connect(contact.id);
     } catch (error) {
