@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import uvicorn
 import uvloop
+from starlette.routing import BaseRoute
 
 from chat.audit import Audit
 from chat.clock import Clock, SystemClock
@@ -163,48 +164,49 @@ class Shopbell:
         rows, files = Uploads(store, clock), FileStore(settings.files)
         self.files = Sweep(rows, files, clock)
         intake = Intake(rows, files, Pictures(), _intake_limits(settings), metrics)
+        self.routes: list[BaseRoute] = [
+            *health.routes(
+                lambda: admission.is_draining,
+                partial(reading.cursors, []),
+                metrics.render,
+                settings.metrics_token.reveal() if settings.metrics_token else None,
+            ),
+            *session.routes(directory, sessions, sign_ins, tokens, origins),
+            *login.routes(
+                directory,
+                sessions,
+                logins,
+                askers,
+                origins,
+                lambda ended: self._revocations.close(session=ended),
+                life=settings.agent_session_seconds,
+                is_https=settings.is_https,
+            ),
+            *me.routes(directory, askers),
+            *token.routes(askers, tokens, origins),
+            *totp.routes(directory, totps, logins, askers, Audit(store, clock)),
+            *keys.routes(identities, askers, Audit(store, clock)),
+            *conversations.routes(reading, directory, askers),
+            *staff.routes(directory, askers),
+            *search.routes(Finder(store), askers),
+            *uploads.routes(rows, intake, Serving(files, metrics.download_bytes), Links(secret, clock), askers),
+            *backoffice.routes(
+                store,
+                clock,
+                askers,
+                directory,
+                logins,
+                passwords,
+                self.asking,
+                self._revocations.close,
+                self.files.delete_of_contact,
+                settings.public_url[0],
+                origins,
+            ),
+            *pages.routes(directory, settings.public_url, pages.Built()),
+        ]
         self.http = application(
-            [
-                *health.routes(
-                    lambda: admission.is_draining,
-                    partial(reading.cursors, []),
-                    metrics.render,
-                    settings.metrics_token.reveal() if settings.metrics_token else None,
-                ),
-                *session.routes(directory, sessions, sign_ins, tokens, origins),
-                *login.routes(
-                    directory,
-                    sessions,
-                    logins,
-                    askers,
-                    origins,
-                    lambda ended: self._revocations.close(session=ended),
-                    life=settings.agent_session_seconds,
-                    is_https=settings.is_https,
-                ),
-                *me.routes(directory, askers),
-                *token.routes(askers, tokens, origins),
-                *totp.routes(directory, totps, logins, askers, Audit(store, clock)),
-                *keys.routes(identities, askers, Audit(store, clock)),
-                *conversations.routes(reading, directory, askers),
-                *staff.routes(directory, askers),
-                *search.routes(Finder(store), askers),
-                *uploads.routes(rows, intake, Serving(files, metrics.download_bytes), Links(secret, clock), askers),
-                *backoffice.routes(
-                    store,
-                    clock,
-                    askers,
-                    directory,
-                    logins,
-                    passwords,
-                    self.asking,
-                    self._revocations.close,
-                    self.files.delete_of_contact,
-                    settings.public_url[0],
-                    origins,
-                ),
-                *pages.routes(directory, settings.public_url, pages.Built()),
-            ],
+            self.routes,
             metrics,
             limited(_budget(settings), clock, metrics),
             is_https=settings.is_https,
