@@ -20,11 +20,16 @@ from chat.store.tables import accounts, contacts, conversations, inboxes, upload
 AT_ONCE = 500  # rows that one statement takes away
 
 
+FAMILIES = ("image", "audio", "video", "pdf", "text", "office", "archive", "other")
+FileType = Annotated[str, Meta(pattern=rf"^({'|'.join(FAMILIES)}|[a-z]+/[a-z0-9.+-]+)\Z", max_length=100)]
+"""A family of files, or a single type such as `image/png`."""
+
+
 class UploadLimits(Struct, frozen=True):
     """What an inbox takes. `bytes` and `types` are None where the server's own limits hold."""
 
     bytes: Annotated[int, Meta(ge=0)] | None = None
-    types: tuple[str, ...] | None = None
+    types: Annotated[tuple[FileType, ...], Meta(max_length=50)] | None = None
     off: bool = False
 
 

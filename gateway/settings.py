@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from gateway.files.content import FAMILIES
+from chat.uploads import FAMILIES
 from gateway.limits import Rate
 from gateway.origins import Origin, parse_origin
 
@@ -252,7 +252,7 @@ class Settings:
     upload_bytes_per_second: int = setting("8192", whole(1, 1_000_000_000), "The least speed of a file that comes.")
     uploads_per_actor: int = setting("4", whole(1, 1000), "Files that one actor may be sending at once.")
     uploads_per_address: int = setting("16", whole(1, 10_000), "Files that one address may be sending at once.")
-    uploads_at_once: int = setting("64", whole(1, 10_000), "Files that all of them may be sending to this node at once.")
+    uploads_at_once: int = setting("64", whole(1, 10_000), "Files that all may be sending to one node at once.")
 
     # The ledger's batches
     batch_asks: int = setting("256", whole(1, 10_000), "Asks that one transaction takes.")
