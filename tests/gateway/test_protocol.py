@@ -75,7 +75,8 @@ def test_what_a_connection_says_about_itself() -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_ask_of_the_catalog_is_understood(command: Any) -> None:
     frame = {"type": command.name, "ref": 1, "id": an_id(1), "conversation": C, "inbox": "inb_1", "text": "x", "seq": 1}
-    frame |= {"entry": an_id(2), "emoji": "👍", "button": "yes", "values": {}}
+    frame |= {"entry": an_id(2), "emoji": "👍", "button": "yes", "values": {}, "on": True, "attributes": {}}
+    frame |= {"contact": "con_1", "into": "con_2", "until": None, "priority": 1, "subject": "x"}
 
     ask = decoded(frame)
 
@@ -85,7 +86,7 @@ def test_every_ask_of_the_catalog_is_understood(command: Any) -> None:
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
 def test_every_signal_of_the_catalog_is_understood(signal: Any) -> None:
-    assert type(decoded({"type": signal.name, "conversation": C})) is signal.shape
+    assert type(decoded({"type": signal.name, "conversation": C, "text": "x"})) is signal.shape
 
 
 def test_unknown_fields_are_ignored_whatever_is_in_them() -> None:
