@@ -26,7 +26,7 @@ class Sweep:
         self._uploads = uploads
         self._files = files
         self._clock = clock
-        self._looked_at = clock.now()
+        self._looked_at = 0  # soon after a start, as a process that is restarted each day would never come to it
 
     async def run(self) -> None:
         """One round: what was left lying for a day, and a few times a day objects that have no row. An engine that
