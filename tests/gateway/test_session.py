@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chat.catalog import Command, Signalling
-from chat.errors import Busy, NotFound, Taken
+from chat.errors import Busy, Changed, NotFound, Taken
 from chat.model import Actor, Ask
 from chat.ticket import Done
 from gateway.limits import Meter, Rate
@@ -171,6 +171,14 @@ def test_a_refusal_says_why() -> None:
     transcript.session.answered(3, Taken())
 
     transcript.does("submit conversation.claim").hears("refused", ref=3, code="taken", retry=False).is_over()
+
+
+def test_who_has_become_another_is_told_to_come_back_instead_of_being_refused() -> None:
+    transcript = a_live().says(a_send())
+
+    transcript.session.answered(7, Changed())
+
+    transcript.does("submit message.send").does("close 4202").is_over()
 
 
 def test_an_ask_without_ref_is_answered_only_when_refused() -> None:
