@@ -91,6 +91,17 @@ test("what the shop says is told once, as it may have ended when we come back", 
   assert.deepEqual(posted.map(({ identity }) => identity), [undefined, "jwt", undefined]);
 });
 
+test("the same customer signed anew is no news, another one is", async () => {
+  const signed = (sub: string, exp: number): string => `head.${btoa(JSON.stringify({ sub, exp }))}.signature`;
+  const session = new Session("demo", memoryKeep());
+
+  assert.equal(session.identify(signed("dana", 1)), true);
+  assert.equal(session.identify(signed("dana", 2)), true); // the first was never told
+  await session.begin();
+  assert.equal(session.identify(signed("dana", 3)), false);
+  assert.equal(session.identify(signed("eli", 3)), true);
+});
+
 test("after logging out the secret is gone, here and there, and whoever comes next is a stranger", async () => {
   const session = new Session("demo", memoryKeep());
   await session.begin();

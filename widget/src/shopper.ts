@@ -92,9 +92,11 @@ export class Shopper {
 
   /** What the shop says who we are; null: nobody that it knows any more. */
   identify(identity: string | null): void {
+    const wasNobody = !this.session.identity;
     if (!this.session.identify(identity)) return;
-    this.client?.stop();
-    this.client = undefined;
+    // A stranger goes on looking and writing until more is known: it goes along.
+    if (identity !== null && wasNobody) this.client?.stop();
+    else this.drop();
     this.wasSynced = false;
     this.begun = "no";
     if (identity === null) this.tell({ shopbell: "state", unread: 0, active: false });
@@ -184,15 +186,24 @@ export class Shopper {
       this.connect(contact.id);
     } catch (error) {
       this.begun = error instanceof SessionEnded ? "never" : "no";
+      if (this.begun === "never") this.drop();
       if (this.begun === "no") setTimeout(() => void this.begin(), TRY_AGAIN_MS * (1 + Math.random()));
     }
     this.changed();
   }
 
+  private drop(): void {
+    this.client?.stop();
+    this.client = undefined;
+  }
+
   private connect(contact: string): void {
     const { formerly } = this.session;
+    const { conversation, place } = this.view;
+    const isOurs = conversation !== undefined && (contact === this.me || formerly === this.me);
+    if (!isOurs) this.choice = { kind: "latest" };
+    else if (this.choice.kind !== "list") this.choice = { kind: "one", place }; // while somebody types there
     this.me = contact;
-    this.choice = { kind: "latest" };
     this.client = new WireClient({
       url: `${location.origin.replace(/^http/, "ws")}/v1/socket`,
       token: (fresh) => this.session.token(fresh),
