@@ -84,10 +84,10 @@ def routes(contacts: Contacts, export: Export, asked: Asked, erasure: Erasure, a
     async def list_contacts(request: Request) -> Response:
         actor = await askers.staff(request)
         query = read_query(request, ContactQuery)
-        found, more = await contacts.page(
+        found, further = await contacts.page(
             actor.account, after=query.after, limit=query.limit, email=query.email or "", name=query.name or ""
         )
-        return answer(ContactPage(found, found[-1].id if more else None))
+        return answer(ContactPage(found, further))
 
     async def contact(request: Request) -> Response:
         actor = await askers.staff(request)
