@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import uvicorn
 import uvloop
+from msgspec.structs import replace
 from starlette.routing import BaseRoute
 
 from chat.audit import Audit
@@ -145,8 +146,10 @@ class Shopbell:
         identities = Identities(store, clock, sealer)
         sign_ins = SignIns(identities, sessions, clock, self.asking.ask, self._revocations.close)
         self._doorkeeper = Doorkeeper(tokens, sessions)
+        limits_of_peers = _limits(settings)
+        vouched = replace(limits_of_peers["contact"], longer=None)  # by the same meter, but no second look
         self.node.doorman = Arrivals(
-            Desk(store.epoch, round(settings.ping_seconds * 1000), settings.frame_bytes, _limits(settings)),
+            Desk(store.epoch, round(settings.ping_seconds * 1000), settings.frame_bytes, limits_of_peers, vouched),
             identify=self._doorkeeper.identify,
             revoked=lambda: self._revocations.count,
             reading=reading,

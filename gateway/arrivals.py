@@ -34,6 +34,11 @@ class Desk(Struct, frozen=True):
     ping_ms: int
     frame_bytes: int
     limits: Mapping[ActorKind, SessionLimits]
+    vouched: SessionLimits | None = None
+    """Of contacts that a shop's backend has signed for."""
+
+    def limits_of(self, identity: Identity) -> SessionLimits:
+        return (identity.is_vouched and self.vouched) or self.limits[identity.kind]
 
 
 class Arrivals:
@@ -105,7 +110,7 @@ class Arrivals:
             socket.close(CloseCode.ORIGIN_REFUSED)
             return
         await self._follow(actor.account)
-        limits = self._desk.limits[actor.kind]
+        limits = self._desk.limits_of(identity)
         socket.join(actor, identity.session)
         if self._revoked() != revoked:  # perhaps this very session, before it could be found here: look once more
             await self._identify(hello.token)

@@ -23,7 +23,9 @@ PREFIX = "SHOPBELL_"
 # What hosts that run Procfiles set by themselves, and what it stands for here.
 PLATFORM = {"port": "PORT", "store": "DATABASE_URL"}
 # Names with our prefix that belong to the test runs.
-NOT_SETTINGS = frozenset({"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES", "SHOPBELL_AUDIT", "SHOPBELL_TRIES", "SHOPBELL_FRAMES"})
+NOT_SETTINGS = frozenset(
+    {"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES", "SHOPBELL_AUDIT", "SHOPBELL_TRIES", "SHOPBELL_FRAMES"}
+)
 
 NEVER_SHOWN = frozenset({"secret", "secret_before", "metrics_token", "store", "files"})  # URLs may have passwords
 

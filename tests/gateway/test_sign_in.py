@@ -219,6 +219,20 @@ async def _send_all(peer: Peer, asks: list[Frame]) -> set[int]:
     return waiting
 
 
+@on_a_node(rate_anonymous_messages="1/600s burst 2")
+async def test_whom_the_shop_vouches_for_is_under_no_strangers_limit(node: Node) -> None:
+    async with a_shopfront(node) as shop:
+        stranger = await shop.peer(await shop.visit())
+        customer = await shop.peer(await shop.visit(identity=shop.jwt()))
+
+        async def sends(peer: Peer) -> list[str]:
+            asks = {"inbox": node.mine.door.id, "text": "Hello?"}
+            return [(await peer.ask("conversation.start", id=new_id(), **asks))["type"] for _ in range(4)]
+
+        assert await sends(stranger) == ["ok", "ok", "refused", "refused"]
+        assert await sends(customer) == ["ok"] * 4
+
+
 @on_a_node()
 async def test_an_identity_of_another_inbox_or_of_nobody_is_refused(node: Node) -> None:
     async with a_shopfront(node) as shop:
