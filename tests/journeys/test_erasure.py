@@ -75,6 +75,7 @@ async def test_nothing_is_left_of_somebody_who_was_erased(node: Node, tmp_path: 
         with pytest.raises(Closed):
             await (await node.peer()).hello(node.token(session))
         assert (await other.ask("typing", conversation=conversation, on=True))["code"] == "not_found"
+    assert stands_in(tmp_path / "data") == []  # while it runs
     await node.still_works()
     await node.stop()
 
