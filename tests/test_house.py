@@ -48,6 +48,7 @@ PURE = (
     "chat/routing.py",
     "chat/rules",
     "chat/search.py",
+    "gateway/identity.py",
     "gateway/limits.py",
     "gateway/protocol.py",
     "gateway/session.py",
