@@ -58,7 +58,9 @@ class Batch:
         try:
             return self._decide(ticket)
         except Refused as refused:
-            return refused
+            # Its traceback leads to the frame that holds the answers, and a Struct without cycle tracking is on the way
+            # back: batch, ticket and socket would never be freed.
+            return refused.with_traceback(None)
 
     def moves(self) -> list[Move]:
         """What is to be written, each conversation encoded once."""
