@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 
 from chat.errors import Unavailable
 from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, sqlite_rows, sqlite_search
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, sqlite_rows, sqlite_runs
 from chat.store.commits import CommitPlace
 from chat.store.sqlite_file import cold_engine, connect, is_locked, lock_file
 from chat.store.sqlite_search import SqliteSearchIndex
@@ -412,13 +412,13 @@ class SqliteTransaction:
             )
             if move.erases:
                 self._writer.execute(sqlite_rows.ERASE, (key,))
-                sqlite_search.forget(self._writer, move.account, conversations=[move.after.id])
+                sqlite_runs.forget(self._writer, move.account, conversations=[move.after.id])
 
     def _write_contacts(self, contacts: Collection[Contact]) -> None:
         self._writer.executemany(sqlite_rows.WRITE_CONTACT, [sqlite_rows.contact_row(contact) for contact in contacts])
         for contact in contacts:
             if contact.merged_into is not None or contact.erased:
-                sqlite_search.forget(self._writer, contact.account, contacts=[contact.id])
+                sqlite_runs.forget(self._writer, contact.account, contacts=[contact.id])
             if contact.merged_into is not None:
                 for statement in sqlite_rows.MERGE_CONTACT:
                     self._writer.execute(statement, (contact.merged_into, contact.id))
