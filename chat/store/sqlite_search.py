@@ -1,6 +1,6 @@
 """The search index in SQLite: documents in runs, and for each run that is full the grams of its documents.
 
-A run is small, so it gets its grams by one short transaction, and pages that are near each other. The run that isn't
+A run is small, so it gets its grams by a few short transactions, on pages that are near each other. The run that isn't
 full yet has no grams: it is looked through. docs/decisions/0010 says why it isn't FTS5.
 """
 
@@ -29,7 +29,6 @@ Turn = Callable[[bool], AbstractAsyncContextManager[sqlite3.Connection]]
 
 SLICE = 32  # documents whose grams are made at a time, so that nobody waits for long
 ROWS = 1_000  # of grams, written at a time
-
 
 _TRIGGERS = (
     """CREATE TRIGGER IF NOT EXISTS search_new_contact AFTER INSERT ON contacts
