@@ -14,7 +14,7 @@ from msgspec.json import Decoder, encode
 
 from chat.catalog import COMMANDS, SIGNALS
 from chat.errors import BadRequest, Refused, TooLarge, UnknownType
-from chat.model import Actor, Ask, Author, ContactView, Conversation, Entry, Ref, Seq, Signal
+from chat.model import Actor, Ask, Author, ContactView, Conversation, Entry, Seq, Signal
 from chat.ticket import Done
 
 PROTOCOL = 1
@@ -126,11 +126,7 @@ SHAPES: tuple[type[Ask], ...] = (
 _decode = Decoder(reduce(or_, SHAPES)).decode  # a union built from the table
 
 
-class _Glimpse(Struct):
-    ref: Ref | None = None
-
-
-_glimpse = Decoder(_Glimpse).decode
+_glimpse = Decoder().decode
 
 
 def decode(data: bytes) -> Ask:
@@ -194,10 +190,15 @@ def _has_nul(value: Any) -> bool:
 
 
 def _ref_of(data: bytes) -> int | None:
+    """Its number, if it has one. Raises Malformed where the typed decoder gave up before it came to what is no JSON."""
     try:
-        return _glimpse(data).ref
-    except (ValidationError, DecodeError):
-        return None
+        frame = _glimpse(data)
+    except (DecodeError, RecursionError) as error:
+        if "out of range" in str(error):  # 1e400 is JSON all the same
+            return None
+        raise Malformed from None
+    ref = frame.get("ref") if isinstance(frame, dict) else None
+    return ref if type(ref) is int and 0 <= ref < 2**53 else None
 
 
 def _explain(error: str) -> Refused:
