@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from tests.builders import DANA, MINE, MOMENT, NOA, SOMCHAI, a_conversation, a_h
 NOW = MOMENT + 1000
 LATER = NOW + 60_000
 US = system(MINE)
-ASLEEP = {"status": "snoozed", "snoozed_until": LATER}
+ASLEEP: dict[str, Any] = {"status": "snoozed", "snoozed_until": LATER}
 
 
 def snoozed(before: Conversation, until: int | None = LATER, number: int = 2) -> Change | None:
