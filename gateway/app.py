@@ -110,9 +110,11 @@ class Shopbell:
         self._roll = Roll(self._presence, hub, dirty.flush)
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
         origins = Origins(settings.public_url)
+        addresses = Addresses(settings.trusted_proxies)
+        self.pending = Pending(self._wheel, clock, addresses)
         admission = Admission(
             origins,
-            Addresses(settings.trusted_proxies),
+            addresses,
             clock,
             metrics,
             HandshakeLimits(
@@ -256,7 +258,7 @@ class Shopbell:
         settings = self._settings
         return uvicorn.Config(
             self.http,
-            http=cast("Any", partial(RequestProtocol, Pending(self._wheel, self._clock))),
+            http=cast("Any", partial(RequestProtocol, self.pending)),
             ws=cast("Any", self._socket),
             lifespan="off",
             log_config=None,

@@ -8,10 +8,12 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chat.clock import Clock
+from gateway.address import Addresses, network
 from gateway.wheel import Wheel
 
 REQUEST_SECONDS = 15.0  # for a whole request, an upgrade's too; a slow phone sends 16 KiB in far less
 PENDING = 4_096  # connections without a whole request; the newest beyond that are cut off
+PENDING_PER_ADDRESS = 512  # of these; browsers of a whole office open some that they may need
 
 
 # An extension of the ASGI scope, by which whoever answers finds the connection: see `leave`, `watch` and `abort`.
@@ -21,10 +23,31 @@ OWN_TIME = "shopbell.own_time"
 class Pending:
     """The connections of this node whose request isn't whole yet."""
 
-    def __init__(self, wheel: Wheel, clock: Clock) -> None:
+    def __init__(self, wheel: Wheel, clock: Clock, addresses: Addresses) -> None:
         self.wheel = wheel
         self.clock = clock
         self.count = 0
+        self._addresses = addresses
+        self._by_address: dict[str, int] = {}
+
+    def address(self, peer: str) -> str:
+        """Whose connections count together; nobody's where a trusted proxy brings those of many."""
+        return "" if self._addresses.is_proxy(peer) else network(peer)
+
+    def is_full(self, address: str) -> bool:
+        return self.count >= PENDING or self._by_address.get(address, 0) >= PENDING_PER_ADDRESS
+
+    def add(self, address: str) -> None:
+        self.count += 1
+        if address:
+            self._by_address[address] = self._by_address.get(address, 0) + 1
+
+    def remove(self, address: str) -> None:
+        self.count -= 1
+        if address:
+            rest = self._by_address.pop(address) - 1
+            if rest:
+                self._by_address[address] = rest
 
 
 class RequestProtocol(HttpToolsProtocol):
@@ -35,10 +58,13 @@ class RequestProtocol(HttpToolsProtocol):
         self._pending = pending
         self._since: float | None = None
         self._is_left = False
+        self._address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        if self._pending.count >= PENDING:
+        peer = transport.get_extra_info("peername")
+        self._address = self._pending.address(peer[0] if peer else "")
+        if self._pending.is_full(self._address):
             transport.abort()
         self._begin()
 
@@ -70,7 +96,7 @@ class RequestProtocol(HttpToolsProtocol):
         """Whoever answers this request looks at its time himself: it is long by nature, and he calls `watch` after."""
         if self._since is not None and not self._is_left:
             self._is_left = True
-            self._pending.count -= 1
+            self._pending.remove(self._address)
             self._pending.wheel.hurried.discard(self)
 
     def watch(self) -> None:
@@ -86,13 +112,13 @@ class RequestProtocol(HttpToolsProtocol):
     def _begin(self) -> None:
         if self._since is None:
             self._since = self._pending.clock.ticks()
-            self._pending.count += 1
+            self._pending.add(self._address)
             self._pending.wheel.hurried.add(self)
 
     def _end(self) -> None:
         if self._since is not None:
             self._since = None
             if not self._is_left:
-                self._pending.count -= 1
+                self._pending.remove(self._address)
             self._is_left = False
             self._pending.wheel.hurried.discard(self)

@@ -104,3 +104,30 @@ async def test_what_comes_after_a_refused_file_has_an_end(node: Node, monkeypatc
         assert b" 413 " in await refused.readline()
         await rest(refused)  # the end: nobody reads the other 99 MB
     writer.close()
+
+
+@on_a_node(tick=0.02)
+async def test_one_address_has_its_share_of_pending_connections(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "PENDING_PER_ADDRESS", 2)
+    pending = [await _open(node, b"GET ") for _ in range(2)]
+
+    reader, writer = await _open(node, b"")
+    async with asyncio.timeout(5):
+        assert await rest(reader) == b""
+    elsewhere = await _open_from("127.0.0.2", node, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert b'{"status":"ok"}' in await elsewhere[0].readuntil(b"}")
+    pending[0][1].close()
+    await node.eventually(lambda: _has_room(node))
+    for _, other in [*pending, (reader, writer), elsewhere]:
+        other.close()
+
+
+async def _open_from(host: str, node: Node, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", node.port, local_addr=(host, 0))
+    writer.write(data)
+    return reader, writer
+
+
+def _has_room(node: Node) -> bool:
+    return not node.shopbell.pending.is_full("127.0.0.1")
