@@ -13,7 +13,7 @@ from gateway.wheel import Wheel
 
 REQUEST_SECONDS = 15.0  # for a whole request, an upgrade's too; a slow phone sends 16 KiB in far less
 PENDING = 4_096  # connections without a whole request; the newest beyond that are cut off
-PENDING_PER_ADDRESS = 512  # of these; browsers of a whole office open some that they may need
+PENDING_PER_ADDRESS = 2_048  # of these: an address can't keep others out, and all of an office may come back at once
 
 
 # An extension of the ASGI scope, by which whoever answers finds the connection: see `leave`, `watch` and `abort`.
