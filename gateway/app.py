@@ -301,13 +301,15 @@ def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:
         "contact": SessionLimits(
             settings.inflight_contact,
             Meter(settings.rate_contact_messages),
-            settings.rate_contact_frames,
+            Meter(settings.rate_contact_frames),
             Meter(settings.rate_anonymous_messages),
         ),
         "agent": SessionLimits(
-            settings.inflight_staff, Meter(settings.rate_agent_messages), settings.rate_staff_frames
+            settings.inflight_staff, Meter(settings.rate_agent_messages), Meter(settings.rate_staff_frames)
         ),
-        "bot": SessionLimits(settings.inflight_staff, Meter(settings.rate_bot_messages), settings.rate_bot_frames),
+        "bot": SessionLimits(
+            settings.inflight_staff, Meter(settings.rate_bot_messages), Meter(settings.rate_bot_frames)
+        ),
     }
 
 

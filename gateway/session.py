@@ -11,7 +11,7 @@ from chat.errors import BadRequest, Changed, RateLimited, Refused, UnknownType
 from chat.model import Actor, Ask, Lasting
 from chat.ticket import Done
 from gateway import protocol
-from gateway.limits import Bucket, Meter, Rate
+from gateway.limits import Meter
 from gateway.protocol import BadFrame, CloseCode, Hello, Malformed, Pong, Watch
 
 STRIKES = 3  # times over the frame rate before the connection is closed
@@ -19,11 +19,11 @@ ERRORS = 20  # frames without sense before the connection is closed
 
 
 class SessionLimits(Struct, frozen=True):
-    """What one kind of peer may send: frames by socket, messages by actor, whatever the number of its sockets."""
+    """What one kind of peer may send, by actor: a new socket is no new allowance."""
 
     inflight: int
     messages: Meter
-    frames: Rate
+    frames: Meter
     longer: Meter | None = None
     """A second look at messages, over a longer time."""
 
@@ -63,7 +63,6 @@ class Session:
 
     __slots__ = (
         "_errors",
-        "_frames",
         "_inflight",
         "_limits",
         "_peer",
@@ -82,7 +81,6 @@ class Session:
         self._errors = 0
         self._strikes = 0
         self._limits: SessionLimits | None = None
-        self._frames: Bucket | None = None
 
     def receive(self, data: bytes, now: float) -> None:
         """One text frame at a moment (monotonic seconds)."""
@@ -150,16 +148,14 @@ class Session:
             self._peer.send(protocol.refused(ask.ref, refused))
 
     def _check_rate(self, kind: type[Ask], now: float) -> None:
-        if self._limits is None or kind is Pong:
+        if self._limits is None or self.actor is None or kind is Pong:
             return
-        if self._frames is None:  # made when first needed: most peers say little
-            self._frames = Bucket(self._limits.frames)
-        wait = self._frames.take(now)
+        wait = self._limits.frames.take(self.actor.id, now)
         if wait:
             self._strikes += 1
             if self._strikes >= STRIKES:
                 self._peer.close(CloseCode.RATE_ABUSE)
-        elif issubclass(kind, Lasting) and self.actor is not None:
+        elif issubclass(kind, Lasting):
             wait = _take_message(self._limits, self.actor.id, now)
         if wait:
             raise RateLimited(after_ms=int(wait * 1000) + 1)

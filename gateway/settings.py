@@ -271,9 +271,9 @@ class Settings:
     )
     rate_agent_messages: Rate = setting("10/s burst 40", rate, "Lasting asks of one agent, by all its sockets.")
     rate_bot_messages: Rate = setting("50/s", rate, "Lasting asks of one bot, by all its sockets.")
-    rate_contact_frames: Rate = setting("120/60s", rate, "Frames of any kind on one contact's socket.")
-    rate_staff_frames: Rate = setting("1200/60s", rate, "Frames of any kind on one agent's socket.")
-    rate_bot_frames: Rate = setting("100/s burst 200", rate, "Frames of any kind on one bot's socket.")
+    rate_contact_frames: Rate = setting("120/60s", rate, "Frames of any kind of one contact, by all its sockets.")
+    rate_staff_frames: Rate = setting("1200/60s", rate, "Frames of any kind of one agent, by all its sockets.")
+    rate_bot_frames: Rate = setting("100/s burst 200", rate, "Frames of any kind of one bot, by all its sockets.")
 
     # Rates of one address: an IPv4 address or an IPv6 /64, which a whole office or mobile carrier may share
     rate_address_connects: Rate = setting(

@@ -17,7 +17,7 @@ from gateway.session import ERRORS, STRIKES, Session, SessionLimits
 from tests.builders import DANA, ECHO, NOA, an_id
 
 C = "cnv_parcel"
-WIDE = SessionLimits(inflight=4, messages=Meter(Rate(1000, 1000)), frames=Rate(1000, 1000))
+WIDE = SessionLimits(inflight=4, messages=Meter(Rate(1000, 1000)), frames=Meter(Rate(1000, 1000)))
 HELLO = {"type": "hello", "protocol": 1, "token": "secret"}
 
 
@@ -215,7 +215,7 @@ def test_with_so_many_in_flight_nothing_more_is_read_until_half_are_answered() -
 
 
 def test_a_window_of_one_works() -> None:
-    transcript = a_live(limits=SessionLimits(1, Meter(Rate(1000, 1000)), Rate(1000, 1000)))
+    transcript = a_live(limits=SessionLimits(1, Meter(Rate(1000, 1000)), Meter(Rate(1000, 1000))))
 
     for ref in range(3):
         transcript.says(a_send(ref)).does("submit message.send", "hold")
@@ -319,7 +319,7 @@ def test_refusals_of_the_ledger_are_no_nonsense() -> None:
 
 
 def test_messages_beyond_the_rate_are_refused_until_some_time_has_passed() -> None:
-    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1, 2)), frames=Rate(1000, 1000)))
+    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1, 2)), frames=Meter(Rate(1000, 1000))))
     transcript.says(a_send(1)).says(a_send(2)).does("submit message.send", "submit message.send")
 
     transcript.says(a_send(3)).hears("refused", ref=3, code="rate_limited", retry=True, after_ms=1001).is_over()
@@ -329,7 +329,7 @@ def test_messages_beyond_the_rate_are_refused_until_some_time_has_passed() -> No
 
 
 def test_all_sockets_of_an_actor_share_one_rate_of_messages() -> None:
-    limits = SessionLimits(16, messages=Meter(Rate(1, 2)), frames=Rate(1000, 1000))
+    limits = SessionLimits(16, messages=Meter(Rate(1, 2)), frames=Meter(Rate(1000, 1000)))
     one, two = a_live(limits=limits), a_live(limits=limits)
     one.says(a_send(1)).does("submit message.send")
     two.says(a_send(2)).does("submit message.send")
@@ -340,7 +340,7 @@ def test_all_sockets_of_an_actor_share_one_rate_of_messages() -> None:
 
 
 def test_a_second_limit_over_a_longer_time_costs_nothing_when_it_refuses() -> None:
-    limits = SessionLimits(16, Meter(Rate(1, 3)), Rate(1000, 1000), longer=Meter(Rate(0.5, 2)))
+    limits = SessionLimits(16, Meter(Rate(1, 3)), Meter(Rate(1000, 1000)), longer=Meter(Rate(0.5, 2)))
     transcript = a_live(limits=limits)
     transcript.says(a_send(1)).says(a_send(2)).does("submit message.send", "submit message.send")
 
@@ -352,7 +352,7 @@ def test_a_second_limit_over_a_longer_time_costs_nothing_when_it_refuses() -> No
 
 
 def test_positions_and_signals_cost_no_messages() -> None:
-    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1, 1)), frames=Rate(1000, 1000)))
+    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1, 1)), frames=Meter(Rate(1000, 1000))))
     transcript.says(a_send()).does("submit message.send")
 
     transcript.says({"type": "read", "conversation": C, "seq": 1}).does("submit read")
@@ -360,7 +360,7 @@ def test_positions_and_signals_cost_no_messages() -> None:
 
 
 def test_whoever_goes_on_sending_too_many_frames_is_closed() -> None:
-    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1000, 1000)), frames=Rate(1, 2)))
+    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1000, 1000)), frames=Meter(Rate(1, 2))))
     typing = {"type": "typing", "conversation": C, "on": True}
     transcript.says(typing).says(typing).does("signal typing", "signal typing")
 
@@ -370,8 +370,17 @@ def test_whoever_goes_on_sending_too_many_frames_is_closed() -> None:
     transcript.says(typing).does("close 4108")
 
 
+def test_a_new_socket_is_no_new_allowance_of_frames() -> None:
+    limits = SessionLimits(16, messages=Meter(Rate(1000, 1000)), frames=Meter(Rate(1, 2)))
+    typing = {"type": "typing", "conversation": C, "on": True}
+    a_live(limits=limits).says(typing).says(typing).does("signal typing", "signal typing")
+
+    a_live(limits=limits).says(typing).hears("refused", code="rate_limited").is_over()
+    a_live(NOA, limits).says(typing).does("signal typing").is_over()
+
+
 def test_answering_pings_is_never_too_much() -> None:
-    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1, 1)), frames=Rate(1, 1)))
+    transcript = a_live(limits=SessionLimits(16, messages=Meter(Rate(1, 1)), frames=Meter(Rate(1, 1))))
 
     for n in range(1000):
         transcript.says({"type": "pong", "n": n}).does("idle").is_over()
