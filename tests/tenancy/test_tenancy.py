@@ -179,7 +179,6 @@ async def _resume(world: World, dice: random.Random) -> None:
             peer = await make(resume=resume)
             if make != node.contact:
                 await peer.ask("watch", conversations=[id_])
-                await peer.next("gone")
             await peer.settle()
             frames = [json.loads(line) for message in peer.messages for line in message.split(b"\n")]
             # Who is here, and what moved elsewhere, is told in its own time.
