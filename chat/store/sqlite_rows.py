@@ -49,11 +49,14 @@ _IDS = "(SELECT value FROM json_each(?))"
 _RECEIPTS = f"""
     SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
-    WHERE e.id IN {_IDS} AND e.seq = e.born
-    UNION ALL SELECT a.id, e.ask, coalesce(e.asker, e.author), e.digest, c.id, e.seq, coalesce(e.asked_at, e.at)
+    WHERE e.id IN {_IDS} AND e.seq = e.born"""
+_RECEIPTS_OF_VERSIONS = f"""
+    SELECT a.id, e.ask, coalesce(e.asker, e.author), e.digest, c.id, e.seq, coalesce(e.asked_at, e.at)
     FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
     WHERE e.ask IN {_IDS}"""
+# Ids are made in the order of time, so nearly always nothing between a batch's first and last one made a version.
+_ANY_VERSION = "SELECT 1 FROM entries WHERE ask BETWEEN ? AND ? LIMIT 1"
 ENTRY = "e.id, e.seq, e.born, e.kind, e.author, e.at, e.text, e.activity, e.data, e.audience, e.cursor"
 _ENTRIES = f"""
     SELECT a.id, c.id, {ENTRY} FROM entries e
@@ -189,7 +192,10 @@ def entry_of(row: Sequence[Any]) -> Entry:
 def receipts(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Receipt]:
     if not wanted:
         return {}
-    rows = writer.execute(_RECEIPTS, (_ids(wanted),) * 2)
+    ids = [id_ for _, id_ in wanted]
+    rows = writer.execute(_RECEIPTS, (_ids(wanted),)).fetchall()
+    if writer.execute(_ANY_VERSION, (min(ids), max(ids))).fetchone():
+        rows += writer.execute(_RECEIPTS_OF_VERSIONS, (_ids(wanted),)).fetchall()
     found = {(account, entry): Receipt(*rest) for account, entry, *rest in rows}
     return {scoped: receipt for scoped, receipt in found.items() if scoped in wanted}
 
