@@ -139,12 +139,15 @@ class Batch:
     def _with_more(self, account: str, turn: Turn, needs: Needs) -> Turn:
         """What only few asks look at."""
         loaded = self._loaded
-        theirs = [conversation for (of, _), conversation in loaded.conversations.items() if of == account]
+        theirs: tuple[Conversation, ...] = ()
+        if needs.contacts:  # or every reaction would look through all that its batch has loaded
+            mine = [found for (of, _), found in loaded.conversations.items() if of == account]
+            theirs = tuple(found for found in mine if found.contact in needs.contacts)
         return replace(
             turn,
             entry=self._entry(account, needs) if needs.entry is not None else None,
             contacts={id: found for id in needs.contacts if (found := loaded.contacts.get((account, id)))},
-            conversations=tuple(found for found in theirs if found.contact in needs.contacts),
+            conversations=theirs,
             attribute_types=loaded.attributes.get(account, ()) if needs.attributes else (),
             uploads={id: upload for id in needs.uploads if (upload := loaded.uploads.get((account, id)))},
         )
