@@ -93,9 +93,9 @@ class Batch:
         if head is None:
             raise NotFound
         at = max(self._now, head.at)
-        actor = allow(command.may, self._actor(account, ticket.actor), at, is_lasting=command.is_lasting)
-        mark = None
         lasting = ask if isinstance(ask, Lasting) else None
+        actor = allow(command.may, self._actor(account, ticket.actor), at, is_lasting=lasting is not None)
+        mark = None
         if lasting is not None:
             mark = digest(lasting)
             receipt = loaded.receipts.get((account, lasting.id))
@@ -117,8 +117,8 @@ class Batch:
             other=loaded.actors.get((account, needs.actor)) if needs.actor else None,
             team=loaded.teams.get((account, needs.team)) if needs.team else None,
         )
-        if ticket.is_rare:
-            turn = self._with_more(account, turn, ticket.needs)
+        if needs.are_rare:
+            turn = self._with_more(account, turn, needs)
         change = command.rule(ask, turn)
         if isinstance(change, Change):
             self._apply(account, actor, conversation, change, at, lasting, mark)

@@ -128,6 +128,8 @@ _decode = Decoder(reduce(or_, SHAPES)).decode  # a union built from the table
 
 _glimpse = Decoder().decode
 
+_BACKSLASH, _BRACE, _BRACKET = b"\\{["  # as numbers, which are looked for four times as fast
+
 
 def decode(data: bytes) -> Ask:
     """The frame in these bytes. Raises Malformed or BadFrame."""
@@ -143,7 +145,7 @@ def decode(data: bytes) -> Ask:
         raise BadFrame(_explain(str(error)), _ref_of(data)) from None
     except (DecodeError, RecursionError):
         raise Malformed from None
-    if b"\\u0000" in data and _has_nul(ask):
+    if _BACKSLASH in data and b"\\u0000" in data and _has_nul(ask):
         raise BadFrame(BadRequest("U+0000 is not allowed in any string."), ask.ref)
     return ask
 
@@ -152,6 +154,8 @@ _NO_OBJECT = re.compile(r"Expected `object`, got `\w+`")  # without a place: the
 
 
 def _may_be_deep(data: bytes) -> bool:
+    if _BRACKET not in data and data.find(_BRACE, 1) < 0:  # nearly always, and quicker than to count
+        return False
     return data.count(b"{") + data.count(b"[") > DEPTH_LIMIT
 
 

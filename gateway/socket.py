@@ -1,6 +1,7 @@
 """The shell around a session: websockets' sans-I/O core on a transport of uvicorn's, without tasks or queues.
 
-uvicorn makes one per upgrade. The core parses; server frames are built once as bytes and written past it.
+uvicorn makes one per upgrade. The core parses what the intake doesn't; server frames are built once as bytes and
+written past it.
 No exception leaves a callback.
 """
 
@@ -27,6 +28,7 @@ from gateway import protocol
 from gateway.admission import Admission, Turned
 from gateway.held_back import HeldBack, TooMuch
 from gateway.hub import Hub
+from gateway.intake import Intake
 from gateway.metrics import Metrics
 from gateway.outbox import Outbox, OutboxLimits
 from gateway.protocol import HELLO_LIMIT, CloseCode, Hello
@@ -124,6 +126,7 @@ class Socket(asyncio.Protocol):
         "_heard",
         "_held",
         "_idle_frames",
+        "_intake",
         "_is_dirty",
         "_node",
         "_outbox",
@@ -145,6 +148,7 @@ class Socket(asyncio.Protocol):
         self._node = node
         self._connections = connections
         self._core = ServerProtocol(extensions=None, max_size=HELLO_LIMIT, logger=quiet)
+        self._intake = Intake(self._core)
         self._session = Session(self)
         self._outbox = Outbox()
         self._pending: deque[bytes] | None = None
@@ -187,14 +191,14 @@ class Socket(asyncio.Protocol):
             self._node.dirty.flush()
 
     def _receive(self, data: bytes) -> None:
-        core = self._core
-        core.receive_data(data)
         try:
-            for event in core.events_received():
-                if type(event) is Frame:
-                    self._frame(event)
-                elif isinstance(event, Request):
-                    self._handshake(event)
+            for heard in self._intake.receive(data):
+                if type(heard) is bytes:
+                    self._whole_text(heard)
+                elif type(heard) is Frame:
+                    self._frame(heard)
+                elif isinstance(heard, Request):
+                    self._handshake(heard)
         except Exception:  # the boundary: a bug ends this connection and no other
             log.exception("a frame could not be handled")
             self.close(CloseCode.INTERNAL)
@@ -474,7 +478,14 @@ class Socket(asyncio.Protocol):
             admission.enter(address)
             self._address = address
 
+    def _whole_text(self, data: bytes) -> None:
+        if self._closing_at:
+            self.idle()
+        else:
+            self._text(data)
+
     def _frame(self, frame: Frame) -> None:
+        """What came through the core: parts of messages, binary and control frames, and whole but long texts."""
         opcode = frame.opcode
         if opcode is not TEXT or not frame.fin or self._closing_at:
             self.idle()

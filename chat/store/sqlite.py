@@ -366,8 +366,9 @@ class SqliteTransaction:
             self._writer.executemany(sqlite_rows.SHIFT_CONVERSATION, shifted)
 
     def _write_entries(self, moves: Sequence[Move]) -> None:
-        """All entries by one statement, and by few more what few of them have."""
-        rows: list[tuple[Any, ...]] = []
+        """All plain messages by one statement, all other entries by another, and by few more what few of them have."""
+        plain: list[tuple[Any, ...]] = []
+        others: list[tuple[Any, ...]] = []
         versions: list[tuple[int, int, Written]] = []
         aside: list[Move] = []
         attached: list[tuple[str, str, str]] = []
@@ -378,11 +379,14 @@ class SqliteTransaction:
             for item in move.entries:
                 if item.entry.seq != item.entry.born:
                     versions.append((account, key, item))
-                    continue
-                rows.append(sqlite_rows.entry_row(account, key, item))
-                attached += [(move.after.id, item.entry.id, file.id) for file in item.entry.attachments]
+                elif sqlite_rows.is_plain(item.entry):
+                    plain.append(sqlite_rows.plain_row(account, key, item))
+                else:
+                    others.append(sqlite_rows.entry_row(account, key, item))
+                    attached += [(move.after.id, item.entry.id, file.id) for file in item.entry.attachments]
         self._write_aside_of(aside)
-        self._writer.executemany(sqlite_rows.INSERT_ENTRY, rows)
+        self._writer.executemany(sqlite_rows.INSERT_PLAIN, plain)
+        self._writer.executemany(sqlite_rows.INSERT_ENTRY, others)
         if attached:
             self._writer.executemany(sqlite_rows.ATTACH, attached)
         if versions:

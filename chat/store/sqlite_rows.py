@@ -101,6 +101,11 @@ INSERT_ENTRY = """
     INSERT INTO entries
     (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+# The same for what nearly all entries are: what each of them has in common isn't bound each time.
+INSERT_PLAIN = """
+    INSERT INTO entries
+    (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest)
+    VALUES (?1, ?2, ?3, ?4, ?4, ?5, 'message', 'everyone', ?6, ?7, ?8, '', NULL, ?9)"""
 # In two steps: each has an index of its own, and one statement over both would find neither.
 SUPERSEDE = (
     "UPDATE entries SET superseded = 1 WHERE id = ? AND account = ? AND seq = born AND seq < ?",
@@ -167,6 +172,26 @@ def entry_row(account: int, conversation: int, item: Written) -> tuple[Any, ...]
         entry.text,
         entry.activity,
         _beside(entry),
+        item.digest,
+    )
+
+
+def is_plain(entry: Entry) -> bool:
+    """Whether it is a new message of nothing but words."""
+    return entry.kind == "message" and entry.data is None and not entry.blocks and not entry.attachments
+
+
+def plain_row(account: int, conversation: int, item: Written) -> tuple[Any, ...]:
+    entry = item.entry
+    return (
+        account,
+        conversation,
+        entry.id,
+        entry.seq,
+        item.cursor,
+        entry.author.id,
+        entry.at,
+        entry.text,
         item.digest,
     )
 
