@@ -37,6 +37,7 @@ HONEST = (50, 500)  # agents and shoppers: each well below the limits of one act
 CALM_SECONDS = 1.0
 # What abusers run into is as in the table of settings, but for this: the honest come from one address, 50 at a time.
 SETTINGS = {
+    "SHOPBELL_RATE_HELLOS": "1/s burst 60",
     "SHOPBELL_RATE_ADDRESS_CONNECTS": "2/s burst 1000",
     "SHOPBELL_UNAUTHENTICATED_PER_ADDRESS": "60",
     "SHOPBELL_RATE_CONTACT_MESSAGES": "1/s burst 10",

@@ -56,6 +56,7 @@ from gateway.http import application
 from gateway.hub import Hub
 from gateway.indexing import Indexing
 from gateway.limits import Meter
+from gateway.line import Line
 from gateway.metrics import new_metrics
 from gateway.origins import Origins
 from gateway.outbox import OutboxLimits
@@ -111,7 +112,6 @@ class Shopbell:
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
         origins = Origins(settings.public_url)
         addresses = Addresses(settings.trusted_proxies)
-        self.pending = Pending(self._wheel, clock, addresses)
         admission = Admission(
             origins,
             addresses,
@@ -124,10 +124,13 @@ class Shopbell:
                 settings.unauthenticated_per_address,
             ),
         )
+        line = Line(clock)
+        self.pending = Pending(self._wheel, line, clock, addresses, admission.shed)
         self.node = Node(
             relay=self._relay,
             hub=hub,
             wheel=self._wheel,
+            line=line,
             clock=clock,
             admission=admission,
             outbox=OutboxLimits(settings.outbox_frames, settings.outbox_bytes, settings.outbox_seconds),
@@ -151,7 +154,14 @@ class Shopbell:
         limits_of_peers = _limits(settings)
         vouched = replace(limits_of_peers["contact"], longer=None)  # by the same meter, but no second look
         self.node.doorman = Arrivals(
-            Desk(store.epoch, round(settings.ping_seconds * 1000), settings.frame_bytes, limits_of_peers, vouched),
+            Desk(
+                store.epoch,
+                round(settings.ping_seconds * 1000),
+                settings.frame_bytes,
+                limits_of_peers,
+                Meter(settings.rate_hellos),
+                vouched,
+            ),
             identify=self._doorkeeper.identify,
             revoked=lambda: self._revocations.count,
             reading=reading,
@@ -292,8 +302,8 @@ class Shopbell:
             await self._sessions.sweep()
 
     async def _tick(self) -> None:
-        self._wheel.tick(self._clock.ticks())
         self._relay.positions.tick()
+        await self._wheel.tick(self._clock.ticks())
 
 
 def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:

@@ -61,7 +61,7 @@ CLOSE_MEANINGS: dict[CloseCode, str] = {
     CloseCode.NO_PONG: "a ping wasn't answered",
     CloseCode.RESYNC_FAILED: "the peer couldn't be brought up to date",
     CloseCode.SLOW_CONSUMER: "the peer doesn't read fast enough; it resumes by position",
-    CloseCode.RATE_ABUSE: "too many frames, again and again",
+    CloseCode.RATE_ABUSE: "too many frames, again and again, or too many sockets of one actor",
     CloseCode.DRAIN: "this node stops; resume elsewhere, or here in a moment",
     CloseCode.CHANGED: "who you are has changed: get a new token, and come back",
 }

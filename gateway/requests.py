@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chat.clock import Clock
 from gateway.address import Addresses, network
+from gateway.admission import Turned
+from gateway.line import Line
 from gateway.wheel import Wheel
 
 REQUEST_SECONDS = 15.0  # for a whole request, an upgrade's too; a slow phone sends 16 KiB in far less
@@ -23,9 +27,14 @@ OWN_TIME = "shopbell.own_time"
 class Pending:
     """The connections of this node whose request isn't whole yet."""
 
-    def __init__(self, wheel: Wheel, clock: Clock, addresses: Addresses) -> None:
+    def __init__(
+        self, wheel: Wheel, line: Line, clock: Clock, addresses: Addresses, shed: Callable[[str], Turned | None]
+    ) -> None:
         self.wheel = wheel
+        self.line = line
         self.clock = clock
+        self.shed = shed
+        """Of Admission."""
         self.count = 0
         self._addresses = addresses
         self._by_address: dict[str, int] = {}
@@ -74,7 +83,11 @@ class RequestProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._begin()
-        super().data_received(data)
+        if self._is_left:  # of an upload, who takes it sees to its pace
+            super().data_received(data)
+        elif not self._pending.line.take(partial(super().data_received, data)):
+            self.transport.pause_reading()
+            self._pending.line.wait(partial(self._receive_late, data))
 
     def on_headers_complete(self) -> None:
         self.scope["extensions"] = {OWN_TIME: {"connection": self}}
@@ -86,7 +99,15 @@ class RequestProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._end()
-        super().handle_websocket_upgrade()
+        if (turned := self._pending.shed(self._address)) is not None:
+            self.connections.discard(self)
+            self.transport.write(turned.response())
+            self.transport.close()
+        else:
+            super().handle_websocket_upgrade()
+        # They and this hold each other; thousands of handshakes would be left to the collector, which stops everything.
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does when a connection ends
+        self.scope.clear()  # type: ignore[attr-defined]
 
     def check_deadline(self, now: float) -> None:
         if self._since is not None and now - self._since > REQUEST_SECONDS:
@@ -108,6 +129,13 @@ class RequestProtocol(HttpToolsProtocol):
     def abort(self) -> None:
         """Whoever asked doesn't take the answer."""
         self.transport.abort()
+
+    def _receive_late(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if not self.flow.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _begin(self) -> None:
         if self._since is None:

@@ -58,6 +58,31 @@ class Peer(Protocol):
         ...
 
 
+class Gone:
+    """The peer of a session that is over: nothing that is done to it does anything."""
+
+    def send(self, payload: bytes) -> None: ...
+
+    def close(self, code: int) -> None: ...
+
+    def arrive(self, hello: Hello) -> None: ...
+
+    def submit(self, command: Command, ask: Ask, size: int) -> None: ...
+
+    def signal(self, signalling: Signalling, ask: Ask) -> None: ...
+
+    def watch(self, conversations: list[str]) -> None: ...
+
+    def hold(self) -> None: ...
+
+    def go_on(self) -> None: ...
+
+    def idle(self) -> None: ...
+
+
+GONE = Gone()
+
+
 class Session:
     """new -> arriving (hello seen) -> live. Frames that come while it holds wait in the shell."""
 
@@ -73,7 +98,7 @@ class Session:
     )
 
     def __init__(self, peer: Peer) -> None:
-        self._peer = peer
+        self._peer: Peer = peer
         self.state = "new"
         self.actor: Actor | None = None
         self.batch = False
@@ -105,6 +130,11 @@ class Session:
         self.actor = actor
         self._limits = limits
         self._peer.go_on()
+
+    def end(self) -> None:
+        """The connection is lost. Answers that are on their way still come here; whoever hears them no more is let go,
+        as the two would hold each other until the collector came."""
+        self._peer = GONE
 
     def answered(self, ref: int | None, result: Done | Refused) -> None:
         """The ledger's answer to an ask of this peer."""

@@ -274,6 +274,9 @@ class Settings:
     rate_contact_frames: Rate = setting("120/60s", rate, "Frames of any kind of one contact, by all its sockets.")
     rate_staff_frames: Rate = setting("1200/60s", rate, "Frames of any kind of one agent, by all its sockets.")
     rate_bot_frames: Rate = setting("100/s burst 200", rate, "Frames of any kind of one bot, by all its sockets.")
+    rate_hellos: Rate = setting(
+        "1/s burst 60", rate, "Sockets that one actor may bring: bringing one up to date costs most of all."
+    )
 
     # Rates of one address: an IPv4 address or an IPv6 /64, which a whole office or mobile carrier may share
     rate_address_connects: Rate = setting(

@@ -44,6 +44,7 @@ class SqliteStore:
         self._path = path
         self._lock = lock
         self._writing = asyncio.Lock()
+        self._reading = asyncio.Lock()
         self._writer = connect(path)
         self._reader = connect(path)
         self._reader.execute("PRAGMA query_only=ON")
@@ -93,15 +94,16 @@ class SqliteStore:
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[SqliteView]:
-        """Nothing in a view of this engine waits, so views never overlap on their one connection."""
-        try:
-            self._reader.execute("BEGIN")
+        """One at a time. Who waits goes on in the loop's next turn: a crowd that reads never holds up who writes."""
+        async with self._reading:
             try:
-                yield SqliteView(self._reader)
-            finally:
-                self._reader.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise Unavailable(f"the database can't be read: {error}") from error
+                self._reader.execute("BEGIN")
+                try:
+                    yield SqliteView(self._reader)
+                finally:
+                    self._reader.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise Unavailable(f"the database can't be read: {error}") from error
 
     async def inspect(self, work: Callable[[Connection], T]) -> T:
         try:

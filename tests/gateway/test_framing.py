@@ -1,4 +1,4 @@
-"""The intake: whatever is sent, however it is cut, what is heard is what the core alone would have heard."""
+"""The framing: whatever is sent, however it is cut, what is heard is what the core alone would have heard."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from gateway.intake import Intake
+from gateway.framing import Framing
 
 LIMIT = 1_000
 HANDSHAKE = (
     b"GET /v1/socket HTTP/1.1\r\nHost: shop.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
-QUIET = logging.getLogger("tests.intake")
+QUIET = logging.getLogger("tests.framing")
 QUIET.setLevel(logging.CRITICAL)
 
 
@@ -67,7 +67,7 @@ streams = st.lists(usual, max_size=12).flatmap(
 
 def heard_by(core: ServerProtocol, chunks: list[bytes], *, alone: bool) -> tuple[list[Any], bytes, object]:
     """What comes out: whole texts by their content, other frames by themselves; what the core answers; its close."""
-    intake = Intake(core)
+    framing = Framing(core)
     heard: list[Any] = []
     answers = b""
     for chunk in [HANDSHAKE, *chunks]:
@@ -75,7 +75,7 @@ def heard_by(core: ServerProtocol, chunks: list[bytes], *, alone: bool) -> tuple
             core.receive_data(chunk)
             events: list[Any] = [*core.events_received()]
         else:
-            events = [*intake.receive(chunk)]
+            events = [*framing.receive(chunk)]
         for event in events:
             if isinstance(event, Request):
                 open_(core, event)
@@ -114,18 +114,18 @@ def test_byte_by_byte_too(stream: bytes) -> None:
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 300, LIMIT])
 def test_a_whole_text_doesnt_go_through_the_core(size: int) -> None:
     core = a_core()
-    intake = Intake(core)
-    open_(core, intake.receive(HANDSHAKE)[0])
+    framing = Framing(core)
+    open_(core, framing.receive(HANDSHAKE)[0])
     core.receive_data = None  # type: ignore[assignment,method-assign]  # whoever calls it fails
 
-    assert intake.receive(a_frame(0x81, b"x" * size) * 2) == [b"x" * size] * 2
+    assert framing.receive(a_frame(0x81, b"x" * size) * 2) == [b"x" * size] * 2
 
 
 def test_a_text_beyond_the_limit_is_the_cores_to_refuse() -> None:
     core = a_core()
-    intake = Intake(core)
-    open_(core, intake.receive(HANDSHAKE)[0])
+    framing = Framing(core)
+    open_(core, framing.receive(HANDSHAKE)[0])
 
-    assert intake.receive(a_frame(0x81, b"x" * (LIMIT + 1))) == []
+    assert framing.receive(a_frame(0x81, b"x" * (LIMIT + 1))) == []
     assert core.close_sent is not None
     assert core.close_sent.code == 1009

@@ -20,7 +20,7 @@ LONGEST_HEADER = 14
 Heard = bytes | Event
 
 
-class Intake:
+class Framing:
     """Between the transport and the core, which must be at the start of a frame or of the opening handshake."""
 
     __slots__ = ("_core", "_header", "_owed")
