@@ -63,6 +63,12 @@ chaos: $(DEVELOPMENT) $(FRONT_END)
 	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_EXAMPLES=$${SHOPBELL_EXAMPLES:-2000} SHOPBELL_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/chaos tests/test_law.py --hypothesis-seed=$(SEED)
 
+## fuzz        a million hostile frames at a real node
+.PHONY: fuzz
+fuzz: $(DEVELOPMENT)
+	@echo "seed: $(SEED)   (again with the same: make fuzz SEED=$(SEED))"
+	SHOPBELL_FRAMES=$${SHOPBELL_FRAMES:-1000000} SHOPBELL_SEED=$(SEED) $(BIN)/python -m pytest -s tests/fuzz
+
 ## bench       speed and size, against the bars of docs/performance.md
 .PHONY: bench
 bench: $(DEVELOPMENT) $(FRONT_END)

@@ -58,7 +58,9 @@ class Batch:
         try:
             return self._decide(ticket)
         except Refused as refused:
-            return refused
+            # Its traceback leads to the frame that holds the answers, and a Struct without cycle tracking is on the way
+            # back: batch, ticket and socket would never be freed.
+            return refused.with_traceback(None)
 
     def moves(self) -> list[Move]:
         """What is to be written, each conversation encoded once."""
@@ -91,9 +93,9 @@ class Batch:
         if head is None:
             raise NotFound
         at = max(self._now, head.at)
-        actor = allow(command.may, self._actor(account, ticket.actor), at, is_lasting=command.is_lasting)
-        mark = None
         lasting = ask if isinstance(ask, Lasting) else None
+        actor = allow(command.may, self._actor(account, ticket.actor), at, is_lasting=lasting is not None)
+        mark = None
         if lasting is not None:
             mark = digest(lasting)
             receipt = loaded.receipts.get((account, lasting.id))
@@ -115,8 +117,8 @@ class Batch:
             other=loaded.actors.get((account, needs.actor)) if needs.actor else None,
             team=loaded.teams.get((account, needs.team)) if needs.team else None,
         )
-        if ticket.is_rare:
-            turn = self._with_more(account, turn, ticket.needs)
+        if needs.are_rare:
+            turn = self._with_more(account, turn, needs)
         change = command.rule(ask, turn)
         if isinstance(change, Change):
             self._apply(account, actor, conversation, change, at, lasting, mark)
@@ -137,12 +139,15 @@ class Batch:
     def _with_more(self, account: str, turn: Turn, needs: Needs) -> Turn:
         """What only few asks look at."""
         loaded = self._loaded
-        theirs = [conversation for (of, _), conversation in loaded.conversations.items() if of == account]
+        theirs: tuple[Conversation, ...] = ()
+        if needs.contacts:  # or every reaction would look through all that its batch has loaded
+            mine = [found for (of, _), found in loaded.conversations.items() if of == account]
+            theirs = tuple(found for found in mine if found.contact in needs.contacts)
         return replace(
             turn,
             entry=self._entry(account, needs) if needs.entry is not None else None,
             contacts={id: found for id in needs.contacts if (found := loaded.contacts.get((account, id)))},
-            conversations=tuple(found for found in theirs if found.contact in needs.contacts),
+            conversations=theirs,
             attribute_types=loaded.attributes.get(account, ()) if needs.attributes else (),
             uploads={id: upload for id in needs.uploads if (upload := loaded.uploads.get((account, id)))},
         )

@@ -15,7 +15,6 @@ from chat.model import (
     Change,
     ContactChange,
     Conversation,
-    Lasting,
     Needs,
     Signal,
     Turn,
@@ -61,11 +60,6 @@ class Command(Struct, frozen=True):
     @property
     def name(self) -> str:
         return str(self.shape.__struct_config__.tag)
-
-    @property
-    def is_lasting(self) -> bool:
-        """Whether it carries an id, so that a resend is recognised."""
-        return issubclass(self.shape, Lasting)
 
 
 class Signalling(Struct, frozen=True):

@@ -178,6 +178,15 @@ class Identities:
         known = await self._store.inspect(look)
         return await self._store.administer(work) if known is None else known
 
+    async def has_become(self, account: str, contact: str, into: str) -> bool:
+        """Whether the one contact of this account has been merged into the other."""
+        statement = (
+            select(contacts.c.key)
+            .join(accounts)
+            .where(accounts.c.id == account, contacts.c.id == contact, contacts.c.merged_into == into)
+        )
+        return await self._store.inspect(lambda connection: connection.execute(statement).first() is not None)
+
 
 def purpose(inbox: str, key: str) -> str:
     """What a key's secret is sealed for."""

@@ -125,7 +125,7 @@ class Ledger:
                 wanted.inboxes.add((account, needs.inbox))
             if needs.team is not None:
                 wanted.teams.add((account, needs.team))
-            if ticket.is_rare:
+            if needs.are_rare:
                 _want_more(wanted, account, needs)
             if isinstance(ask, Lasting):
                 wanted.receipts.add((account, ask.id))

@@ -301,6 +301,11 @@ class Needs(Struct, frozen=True, gc=False):
     uploads: tuple[str, ...] = ()
     """Files that were uploaded and belong to no entry yet."""
 
+    @property
+    def are_rare(self) -> bool:
+        """Whether there is something among them that few asks want to see."""
+        return self.entry is not None or self.attributes or self.contacts != () or self.uploads != ()
+
 
 class Turn(Struct, frozen=True, gc=False):
     """All that a rule may look at: the rows it needed, the moment (ms) and the cursor its change will get."""
@@ -338,12 +343,14 @@ def digest(ask: Lasting) -> bytes:
     """
     _, _, behind = encode(ask).partition(b'"after":')
     _, _, content = behind.partition(b",")
-    return blake2b(_tag(type(ask)) + content, digest_size=12).digest()
+    hashed = _begun(type(ask)).copy()
+    hashed.update(content)
+    return hashed.digest()
 
 
 @cache
-def _tag(kind: type[Lasting]) -> bytes:
-    return str(kind.__struct_config__.tag).encode()
+def _begun(kind: type[Lasting]) -> blake2b:
+    return blake2b(str(kind.__struct_config__.tag).encode(), digest_size=12)
 
 
 def derived_id(prefix: str, *parts: str) -> str:

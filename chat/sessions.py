@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select, union_all, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, insert, or_, select, union_all, update
 
 from chat import keys
 from chat.clock import Clock
@@ -14,7 +14,7 @@ from chat.directory import Agent, Door
 from chat.errors import NotFound
 from chat.model import KIND_OF_PREFIX, Actor
 from chat.store import Store
-from chat.store.tables import accounts, agents, bot_tokens, bots, contacts, sessions
+from chat.store.tables import accounts, agents, bot_tokens, bots, contacts, identities, sessions
 
 KEPT_MS = 30 * 24 * 3600 * 1000  # a session that is over stays so long, for whoever looks into what happened
 SWEPT = 5_000  # rows looked at in one go: a few milliseconds
@@ -29,6 +29,8 @@ class Session(Struct, frozen=True):
     inbox: str | None
     expires_at: int
     """ms since 1970"""
+    is_vouched: bool = False
+    """It is a contact that a shop's backend has signed for."""
 
 
 _SESSIONS = (
@@ -41,6 +43,7 @@ _SESSIONS = (
         func.coalesce(agents.c.name, contacts.c.name),
         agents.c.role,
         agents.c.picture,
+        exists().where(identities.c.contact == sessions.c.actor),
     )
     .join_from(sessions, accounts)
     .outerjoin(agents, and_(agents.c.id == sessions.c.actor, agents.c.account == sessions.c.account, agents.c.active))
@@ -201,6 +204,6 @@ class Sessions:
 
 
 def _session(row: Sequence[Any]) -> Session:
-    session, inbox, expires_at, account, actor, name, role, picture = row
+    session, inbox, expires_at, account, actor, name, role, picture, is_vouched = row
     kind = KIND_OF_PREFIX[actor[:3]]
-    return Session(session, Actor(account, kind, actor, name, role, picture), inbox, expires_at)
+    return Session(session, Actor(account, kind, actor, name, role, picture), inbox, expires_at, bool(is_vouched))

@@ -25,12 +25,6 @@ class Ticket(Struct, gc=False):
     needs: Needs = NOTHING
     """Filled in by the ledger."""
 
-    @property
-    def is_rare(self) -> bool:
-        """Whether it needs what few asks do."""
-        needs = self.needs
-        return bool(needs.entry or needs.contacts or needs.attributes or needs.uploads)
-
 
 class Done(Struct, frozen=True, gc=False):
     """The ask is committed (or was, when `again`); `seq` and `at` are those of its change."""

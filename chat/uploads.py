@@ -20,11 +20,16 @@ from chat.store.tables import accounts, contacts, conversations, inboxes, upload
 AT_ONCE = 500  # rows that one statement takes away
 
 
+FAMILIES = ("image", "audio", "video", "pdf", "text", "office", "archive", "other")
+FileType = Annotated[str, Meta(pattern=rf"^({'|'.join(FAMILIES)}|[a-z]+/[a-z0-9.+-]+)\Z", max_length=100)]
+"""A family of files, or a single type such as `image/png`."""
+
+
 class UploadLimits(Struct, frozen=True):
     """What an inbox takes. `bytes` and `types` are None where the server's own limits hold."""
 
     bytes: Annotated[int, Meta(ge=0)] | None = None
-    types: tuple[str, ...] | None = None
+    types: Annotated[tuple[FileType, ...], Meta(max_length=50)] | None = None
     off: bool = False
 
 
@@ -61,6 +66,14 @@ _LEFT = (
     .where(uploads.c.entry.is_(None), uploads.c.created_at < bindparam("before"))
     .order_by(uploads.c.created_at)
     .limit(AT_ONCE)
+)
+
+_OF_ERASED = (
+    select(accounts.c.id, uploads.c.id)
+    .join_from(uploads, accounts)
+    .join(conversations, conversations.c.id == uploads.c.conversation)
+    .join(contacts, contacts.c.id == conversations.c.contact)
+    .where(contacts.c.erased)
 )
 
 
@@ -151,6 +164,19 @@ class Uploads:
         """All that this contact sent, and all that anybody sent in its conversations."""
         own = select(conversations.c.id).where(conversations.c.contact == contact)
         return await self._take(account, or_(uploads.c.owner == contact, uploads.c.conversation.in_(own)))
+
+    async def take_erased(self, ids: Collection[str]) -> list[Scoped]:
+        """Those of these uploads that are in conversations of contacts who were erased."""
+        statement = _OF_ERASED.where(uploads.c.id.in_(list(ids)))
+
+        def work(connection: Connection) -> list[Scoped]:
+            found = [(row[0], row[1]) for row in connection.execute(statement)]
+            connection.execute(delete(uploads).where(uploads.c.id.in_([upload for _, upload in found])))
+            return found
+
+        if not await self._store.inspect(lambda read: read.execute(statement).first()):
+            return []  # nearly always: nobody waits for a writer
+        return await self._store.administer(work)
 
     async def _take(self, account: str, which: ColumnElement[bool]) -> list[Scoped]:
         def work(connection: Connection) -> list[Scoped]:

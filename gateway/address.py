@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from ipaddress import AddressValueError, IPv6Address
 from typing import Any, cast
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+log = logging.getLogger("gateway.address")
 
 UNKNOWN = "?"
 LONGEST = 64  # characters; what isn't an address comes from a proxy that writes something else
@@ -17,12 +20,16 @@ class Addresses:
 
     def __init__(self, trusted: Sequence[str]) -> None:
         self._proxies = ProxyHeadersMiddleware(cast("Any", None), list(trusted)).trusted_hosts
+        self._has_warned = False
 
     def of(self, peer: str, forwarded: Sequence[str]) -> str:
         """The key of who is behind a connection from `peer` with these X-Forwarded-For headers."""
         if forwarded and peer in self._proxies:
             host, _ = self._proxies.get_trusted_client_address(", ".join(forwarded))
             return network(host or peer)
+        if forwarded and not self._has_warned:  # once: strangers may send it too
+            self._has_warned = True
+            log.warning("X-Forwarded-For of %s isn't believed; a proxy belongs into SHOPBELL_TRUSTED_PROXIES", peer)
         return network(peer)
 
     def is_proxy(self, peer: str) -> bool:

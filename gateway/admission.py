@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from msgspec import Struct
 from websockets.datastructures import Headers
@@ -24,6 +25,18 @@ class Turned(Exception):
         self.status = status
         self.text = text
         self.headers = headers or {}
+
+    def response(self) -> bytes:
+        """All of it, as HTTP/1.1 has it; the connection is to be closed."""
+        body = self.text + "\n"
+        headers = {
+            **self.headers,
+            "Connection": "close",
+            "Content-Type": "text/plain; charset=utf-8",
+            "Content-Length": str(len(body)),
+        }
+        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", *map(": ".join, headers.items()), "", body]
+        return "\r\n".join(lines).encode()
 
 
 class HandshakeLimits(Struct, frozen=True):
@@ -71,9 +84,23 @@ class Admission:
         self._check_address(address, now, is_browser=bool(origins))
         if self._waiting >= self._limits.unauthenticated or self._handshakes.take(now):
             self._count("overloaded")
-            raise Turned(503, "Too many connections at once.", {"Retry-After": "1"})
+            raise _too_many()
         self._count("accepted")
         return bool(origins)
+
+    def shed(self, address: str) -> Turned | None:
+        """What whoever is one too many is told before a socket is made for it: a crowd costs half as much then.
+
+        Nothing is taken, and `check` has the last word. No address: one that many may share.
+        """
+        now = self._clock.ticks()
+        if address and (wait := self._connects.look(address, now)):
+            self._count("address")
+            return _too_many_from_here(wait)
+        if self._waiting >= self._limits.unauthenticated or self._handshakes.look(now):
+            self._count("overloaded")
+            return _too_many()
+        return None
 
     def enter(self, address: str) -> None:
         """One more of this address that hasn't said who it is; `known` or `left` must follow."""
@@ -100,7 +127,15 @@ class Admission:
         wait = self._connects.take(address, now) if is_browser else self._connects.look(address, now)
         if wait or self._waiting_by_address.get(address, 0) >= self._limits.address_unauthenticated:
             self._count("address")
-            raise Turned(429, "Too many connections from this address.", {"Retry-After": str(int(wait) + 1)})
+            raise _too_many_from_here(wait)
 
     def _count(self, outcome: str) -> None:
         self._metrics.handshakes.labels(outcome).inc()
+
+
+def _too_many() -> Turned:
+    return Turned(503, "Too many connections at once.", {"Retry-After": "1"})
+
+
+def _too_many_from_here(wait: float) -> Turned:
+    return Turned(429, "Too many connections from this address.", {"Retry-After": str(int(wait) + 1)})

@@ -13,6 +13,8 @@ from typing import Any, cast
 
 import uvicorn
 import uvloop
+from msgspec.structs import replace
+from starlette.routing import BaseRoute
 
 from chat.audit import Audit
 from chat.clock import Clock, SystemClock
@@ -54,6 +56,7 @@ from gateway.http import application
 from gateway.hub import Hub
 from gateway.indexing import Indexing
 from gateway.limits import Meter
+from gateway.line import Line
 from gateway.metrics import new_metrics
 from gateway.origins import Origins
 from gateway.outbox import OutboxLimits
@@ -108,9 +111,10 @@ class Shopbell:
         self._roll = Roll(self._presence, hub, dirty.flush)
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
         origins = Origins(settings.public_url)
+        addresses = Addresses(settings.trusted_proxies)
         admission = Admission(
             origins,
-            Addresses(settings.trusted_proxies),
+            addresses,
             clock,
             metrics,
             HandshakeLimits(
@@ -120,10 +124,13 @@ class Shopbell:
                 settings.unauthenticated_per_address,
             ),
         )
+        line = Line(clock)
+        self.pending = Pending(self._wheel, line, clock, addresses, admission.shed)
         self.node = Node(
             relay=self._relay,
             hub=hub,
             wheel=self._wheel,
+            line=line,
             clock=clock,
             admission=admission,
             outbox=OutboxLimits(settings.outbox_frames, settings.outbox_bytes, settings.outbox_seconds),
@@ -144,8 +151,17 @@ class Shopbell:
         identities = Identities(store, clock, sealer)
         sign_ins = SignIns(identities, sessions, clock, self.asking.ask, self._revocations.close)
         self._doorkeeper = Doorkeeper(tokens, sessions)
+        limits_of_peers = _limits(settings)
+        vouched = replace(limits_of_peers["contact"], longer=None)  # by the same meter, but no second look
         self.node.doorman = Arrivals(
-            Desk(store.epoch, round(settings.ping_seconds * 1000), settings.frame_bytes, _limits(settings)),
+            Desk(
+                store.epoch,
+                round(settings.ping_seconds * 1000),
+                settings.frame_bytes,
+                limits_of_peers,
+                Meter(settings.rate_hellos),
+                vouched,
+            ),
             identify=self._doorkeeper.identify,
             revoked=lambda: self._revocations.count,
             reading=reading,
@@ -163,48 +179,49 @@ class Shopbell:
         rows, files = Uploads(store, clock), FileStore(settings.files)
         self.files = Sweep(rows, files, clock)
         intake = Intake(rows, files, Pictures(), _intake_limits(settings), metrics)
+        self.routes: list[BaseRoute] = [
+            *health.routes(
+                lambda: admission.is_draining,
+                partial(reading.cursors, []),
+                metrics.render,
+                settings.metrics_token.reveal() if settings.metrics_token else None,
+            ),
+            *session.routes(directory, sessions, sign_ins, tokens, origins),
+            *login.routes(
+                directory,
+                sessions,
+                logins,
+                askers,
+                origins,
+                lambda ended: self._revocations.close(session=ended),
+                life=settings.agent_session_seconds,
+                is_https=settings.is_https,
+            ),
+            *me.routes(directory, askers),
+            *token.routes(askers, tokens, origins),
+            *totp.routes(directory, totps, logins, askers, Audit(store, clock)),
+            *keys.routes(identities, askers, Audit(store, clock)),
+            *conversations.routes(reading, directory, askers),
+            *staff.routes(directory, askers),
+            *search.routes(Finder(store), askers),
+            *uploads.routes(rows, intake, Serving(files, metrics.download_bytes), Links(secret, clock), askers),
+            *backoffice.routes(
+                store,
+                clock,
+                askers,
+                directory,
+                logins,
+                passwords,
+                self.asking,
+                self._revocations.close,
+                self.files.delete_of_contact,
+                settings.public_url[0],
+                origins,
+            ),
+            *pages.routes(directory, settings.public_url, pages.Built()),
+        ]
         self.http = application(
-            [
-                *health.routes(
-                    lambda: admission.is_draining,
-                    partial(reading.cursors, []),
-                    metrics.render,
-                    settings.metrics_token.reveal() if settings.metrics_token else None,
-                ),
-                *session.routes(directory, sessions, sign_ins, tokens, origins),
-                *login.routes(
-                    directory,
-                    sessions,
-                    logins,
-                    askers,
-                    origins,
-                    lambda ended: self._revocations.close(session=ended),
-                    life=settings.agent_session_seconds,
-                    is_https=settings.is_https,
-                ),
-                *me.routes(directory, askers),
-                *token.routes(askers, tokens, origins),
-                *totp.routes(directory, totps, logins, askers, Audit(store, clock)),
-                *keys.routes(identities, askers, Audit(store, clock)),
-                *conversations.routes(reading, directory, askers),
-                *staff.routes(directory, askers),
-                *search.routes(Finder(store), askers),
-                *uploads.routes(rows, intake, Serving(files, metrics.download_bytes), Links(secret, clock), askers),
-                *backoffice.routes(
-                    store,
-                    clock,
-                    askers,
-                    directory,
-                    logins,
-                    passwords,
-                    self.asking,
-                    self._revocations.close,
-                    self.files.delete_of_contact,
-                    settings.public_url[0],
-                    origins,
-                ),
-                *pages.routes(directory, settings.public_url, pages.Built()),
-            ],
+            self.routes,
             metrics,
             limited(_budget(settings), clock, metrics),
             is_https=settings.is_https,
@@ -251,7 +268,7 @@ class Shopbell:
         settings = self._settings
         return uvicorn.Config(
             self.http,
-            http=cast("Any", partial(RequestProtocol, Pending(self._wheel, self._clock))),
+            http=cast("Any", partial(RequestProtocol, self.pending)),
             ws=cast("Any", self._socket),
             lifespan="off",
             log_config=None,
@@ -285,8 +302,8 @@ class Shopbell:
             await self._sessions.sweep()
 
     async def _tick(self) -> None:
-        self._wheel.tick(self._clock.ticks())
         self._relay.positions.tick()
+        await self._wheel.tick(self._clock.ticks())
 
 
 def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:
@@ -294,13 +311,15 @@ def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:
         "contact": SessionLimits(
             settings.inflight_contact,
             Meter(settings.rate_contact_messages),
-            settings.rate_contact_frames,
+            Meter(settings.rate_contact_frames),
             Meter(settings.rate_anonymous_messages),
         ),
         "agent": SessionLimits(
-            settings.inflight_staff, Meter(settings.rate_agent_messages), settings.rate_staff_frames
+            settings.inflight_staff, Meter(settings.rate_agent_messages), Meter(settings.rate_staff_frames)
         ),
-        "bot": SessionLimits(settings.inflight_staff, Meter(settings.rate_bot_messages), settings.rate_bot_frames),
+        "bot": SessionLimits(
+            settings.inflight_staff, Meter(settings.rate_bot_messages), Meter(settings.rate_bot_frames)
+        ),
     }
 
 

@@ -15,6 +15,7 @@ from chat.model import TEXT_LIMIT, Actor, ActorKind
 from chat.reading import CatchUp, Missed, Reading, Snapshot
 from gateway import protocol
 from gateway.auth import Identity, Unauthorized
+from gateway.limits import Meter
 from gateway.metrics import Metrics
 from gateway.protocol import WATCH_LIMIT, CloseCode, Hello, Limits, Resume
 from gateway.roll import Roll
@@ -34,6 +35,13 @@ class Desk(Struct, frozen=True):
     ping_ms: int
     frame_bytes: int
     limits: Mapping[ActorKind, SessionLimits]
+    hellos: Meter
+    """By actor."""
+    vouched: SessionLimits | None = None
+    """Of contacts that a shop's backend has signed for."""
+
+    def limits_of(self, identity: Identity) -> SessionLimits:
+        return (identity.is_vouched and self.vouched) or self.limits[identity.kind]
 
 
 class Arrivals:
@@ -104,8 +112,11 @@ class Arrivals:
         if actor.kind != "bot" and not socket.has_origin:
             socket.close(CloseCode.ORIGIN_REFUSED)
             return
+        if self._desk.hellos.take(actor.id, self._clock.ticks()):
+            socket.close(CloseCode.RATE_ABUSE)
+            return
         await self._follow(actor.account)
-        limits = self._desk.limits[actor.kind]
+        limits = self._desk.limits_of(identity)
         socket.join(actor, identity.session)
         if self._revoked() != revoked:  # perhaps this very session, before it could be found here: look once more
             await self._identify(hello.token)

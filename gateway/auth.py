@@ -30,6 +30,8 @@ class Identity(Struct, frozen=True, gc=False):
     actor: Actor
     session: str
     expires_at: int
+    is_vouched: bool = False
+    """A contact that a shop's backend has signed for."""
 
     @property
     def account(self) -> str:
@@ -79,7 +81,6 @@ class Tokens:
             raise Unauthorized
         return claims
 
-
     def _decoded(self, token: str) -> Mapping[str, Any]:
         for secret in self._secrets:
             try:
@@ -113,7 +114,7 @@ class Doorkeeper:
         session = await self._by_id.get(claims["ses"])
         if session is None or (session.actor.account, session.actor.id) != (claims["acc"], claims["sub"]):
             raise Unauthorized
-        return Identity(session.actor, session.id, session.expires_at)
+        return Identity(session.actor, session.id, session.expires_at, session.is_vouched)
 
     async def close(self) -> None:
         await self._by_id.close()

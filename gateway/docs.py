@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from msgspec.structs import fields
 
 from chat.access import AGENTS, CONTACT, OURSELVES, PARTICIPANTS, STAFF
 from chat.catalog import COMMANDS, SIGNALS, Command, Signalling
+from chat.clock import SystemClock
 from chat.errors import REFUSALS
 from chat.model import TEXT_LIMIT, Ask
+from chat.store.migrate import migrate
+from chat.store.sqlite import SqliteStore
 from gateway import metrics, protocol, settings
+from gateway.api.openapi import WHO
+from gateway.api.route import Operation, operations
+from gateway.app import Shopbell
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -82,6 +92,29 @@ def closes_table() -> str:
     return table(("Code", "Name", "When"), rows)
 
 
+def api_table() -> str:
+    rows = ((f"`{each.method}`", f"`{each.path}`", WHO[each.who], each.summary) for each in _operations())
+    return table(("Method", "Path", "For", "What it does"), rows)
+
+
+@cache
+def _operations() -> tuple[Operation, ...]:
+    """What a node serves: the routes of one that never runs, on an empty database."""
+
+    async def build(folder: str) -> tuple[Operation, ...]:
+        chosen = settings.read({"SHOPBELL_DATA": folder})
+        migrate(chosen.store)
+        store = SqliteStore.open(chosen.store_path)
+        try:
+            return tuple(operations(Shopbell(chosen, store, SystemClock()).routes))
+        finally:
+            await store.close()
+
+    # In a thread, as whoever wants the documents may have a loop of its own.
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as threads:
+        return threads.submit(lambda: asyncio.run(build(folder))).result()
+
+
 def refusals_table() -> str:
     rows = ((f"`{refusal.code}`", "yes" if refusal.retry else "no", refusal.says) for refusal in REFUSALS)
     return table(("Code", "Retry", "What it says"), rows)
@@ -110,6 +143,7 @@ PARTS = (
     Part("protocol.md", "closes", closes_table),
     Part("protocol.md", "refusals", refusals_table),
     Part("protocol.md", "limits", limits_table),
+    Part("api.md", "operations", api_table),
     Part("settings.md", "settings", settings_table),
     Part("metrics.md", "metrics", metrics_table),
 )

@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from msgspec import Struct
@@ -14,6 +15,7 @@ from msgspec import Struct
 from chat.clock import Clock
 from chat.ledger import Ledger
 from gateway import protocol
+from gateway.accepting import Accepting
 from gateway.protocol import CloseCode
 from gateway.socket import Node
 
@@ -63,6 +65,12 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._before_shutdown = before_shutdown
         self._draining: asyncio.Task[None] | None = None
+        self._accepting: list[Accepting] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's own, but for who accepts."""
+        await super().startup([])
+        self._accepting = [Accepting(listener, self._protocol) for listener in sockets or []]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
@@ -74,4 +82,11 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._draining = self._before_shutdown()
         await asyncio.wait([self._draining])
+        for accepting in self._accepting:
+            await accepting.close()
         await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        """What uvicorn would make for a connection."""
+        make: Callable[..., asyncio.BaseProtocol] = cast("Any", self.config.http_protocol_class)
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)

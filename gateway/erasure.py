@@ -52,3 +52,4 @@ class Erasure:
         await self._forget_files(actor.account, contact)
         # Last, with the line that says it is done.
         await self._contacts.forget(who, self._audit.by(actor))
+        await self._store.scrub()

@@ -12,7 +12,8 @@ from gateway.bulletin import Bulletin, Item
 
 Key = TypeVar("Key")
 
-HEADS_SECONDS = 0.25  # at most so often an account's staff hears what moved elsewhere
+HEADS_SECONDS = 0.25  # at most so late an account's staff hears what moved elsewhere
+RIPE = 0.8  # of that time; from then on the next change takes the heads along, in one write per socket
 LOOKED_AT = 50  # conversations that one may have open at once, as far as others are told of its going
 SLOWEST = 4  # times that, where so much moves that one telling takes several frames of 64 KiB
 
@@ -73,6 +74,7 @@ class Hub:
         self._everybody: dict[str, list[Listener]] = {}
         self._heads: dict[str, dict[str, bytes]] = {}
         self._cursors: dict[str, int] = {}
+        self._ripe: set[str] = set()
         self._paces: dict[str, int] = {}
         self._looked_at: dict[Scoped, set[str]] = {}
 
@@ -194,18 +196,31 @@ class Hub:
         waiting = self._heads.get(account)
         if waiting is None:
             waiting = self._heads[account] = {}
-            self._later(HEADS_SECONDS * self._paces.get(account, 1), lambda: self._tell_heads(account))
+            seconds = HEADS_SECONDS * self._paces.get(account, 1)
+            self._later(seconds * RIPE, lambda: self._ripen(account, seconds * (1 - RIPE)))
         for item in bulletin.items:
             waiting[item.conversation] = item.document
+        if account in self._ripe:
+            self._tell_heads(account)
+
+    def _ripen(self, account: str, seconds: float) -> None:
+        self._ripe.add(account)
+        self._later(seconds, lambda: self._tell_ripe(account))
+
+    def _tell_ripe(self, account: str) -> None:
+        """No change has come meanwhile."""
+        if account in self._ripe:
+            self._tell_heads(account)
+            self._flush()
 
     def _tell_heads(self, account: str) -> None:
+        self._ripe.discard(account)
         documents = self._heads.pop(account)
         payloads = protocol.heads(documents.values(), self._cursors.pop(account))
         for payload in payloads:
             for listener in self.agents(account):
                 listener.notice(payload)
         self._paces[account] = min(len(payloads), SLOWEST)
-        self._flush()
 
 
 def _drop(lists: dict[Key, list[Listener]], key: Key, listener: Listener) -> None:

@@ -36,6 +36,10 @@ class Bucket:
         self._arrival = (arrival if arrival > now else now) + self._gap
         return 0.0
 
+    def look(self, now: float) -> float:
+        """What `take` would say; nothing is taken."""
+        return max(0.0, self._arrival - self._slack - now)
+
 
 class Meter:
     """One Rate for each of many keys, addresses or actors: a number per key, and so many keys at most.

@@ -25,6 +25,17 @@ def framed(payload: bytes) -> bytes:
     return b"\x81\x7f%b%b" % (size.to_bytes(8, "big"), payload)
 
 
+_last = (b"", b"")
+
+
+def framed_once(payload: bytes) -> bytes:
+    """The same, remembered while it is the same object: what a thousand sockets hear is framed for the first."""
+    global _last
+    if payload is not _last[0]:
+        _last = payload, framed(payload)
+    return _last[1]
+
+
 class Outbox:
     """Payloads in order. While the transport takes no more (`is_held`), they pile up here."""
 
@@ -60,7 +71,7 @@ class Outbox:
         payloads, size = self.payloads, self._size
         self.payloads, self._size = [], 0
         if len(payloads) == 1:
-            return framed(payloads[0])
+            return framed_once(payloads[0])
         if not joined:
             return b"".join(map(framed, payloads))
         if size + len(payloads) <= FRAME_LIMIT:

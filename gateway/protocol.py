@@ -14,7 +14,7 @@ from msgspec.json import Decoder, encode
 
 from chat.catalog import COMMANDS, SIGNALS
 from chat.errors import BadRequest, Refused, TooLarge, UnknownType
-from chat.model import Actor, Ask, Author, ContactView, Conversation, Entry, Ref, Seq, Signal
+from chat.model import Actor, Ask, Author, ContactView, Conversation, Entry, Seq, Signal
 from chat.ticket import Done
 
 PROTOCOL = 1
@@ -61,7 +61,7 @@ CLOSE_MEANINGS: dict[CloseCode, str] = {
     CloseCode.NO_PONG: "a ping wasn't answered",
     CloseCode.RESYNC_FAILED: "the peer couldn't be brought up to date",
     CloseCode.SLOW_CONSUMER: "the peer doesn't read fast enough; it resumes by position",
-    CloseCode.RATE_ABUSE: "too many frames, again and again",
+    CloseCode.RATE_ABUSE: "too many frames, again and again, or too many sockets of one actor",
     CloseCode.DRAIN: "this node stops; resume elsewhere, or here in a moment",
     CloseCode.CHANGED: "who you are has changed: get a new token, and come back",
 }
@@ -126,11 +126,9 @@ SHAPES: tuple[type[Ask], ...] = (
 _decode = Decoder(reduce(or_, SHAPES)).decode  # a union built from the table
 
 
-class _Glimpse(Struct):
-    ref: Ref | None = None
+_glimpse = Decoder().decode
 
-
-_glimpse = Decoder(_Glimpse).decode
+_BACKSLASH, _BRACE, _BRACKET = b"\\{["  # as numbers, which are looked for four times as fast
 
 
 def decode(data: bytes) -> Ask:
@@ -147,7 +145,7 @@ def decode(data: bytes) -> Ask:
         raise BadFrame(_explain(str(error)), _ref_of(data)) from None
     except (DecodeError, RecursionError):
         raise Malformed from None
-    if b"\\u0000" in data and _has_nul(ask):
+    if _BACKSLASH in data and b"\\u0000" in data and _has_nul(ask):
         raise BadFrame(BadRequest("U+0000 is not allowed in any string."), ask.ref)
     return ask
 
@@ -156,6 +154,8 @@ _NO_OBJECT = re.compile(r"Expected `object`, got `\w+`")  # without a place: the
 
 
 def _may_be_deep(data: bytes) -> bool:
+    if _BRACKET not in data and data.find(_BRACE, 1) < 0:  # nearly always, and quicker than to count
+        return False
     return data.count(b"{") + data.count(b"[") > DEPTH_LIMIT
 
 
@@ -194,10 +194,15 @@ def _has_nul(value: Any) -> bool:
 
 
 def _ref_of(data: bytes) -> int | None:
+    """Its number, if it has one. Raises Malformed where the typed decoder gave up before it came to what is no JSON."""
     try:
-        return _glimpse(data).ref
-    except (ValidationError, DecodeError):
-        return None
+        frame = _glimpse(data)
+    except (DecodeError, RecursionError) as error:
+        if "out of range" in str(error):  # 1e400 is JSON all the same
+            return None
+        raise Malformed from None
+    ref = frame.get("ref") if isinstance(frame, dict) else None
+    return ref if type(ref) is int and 0 <= ref < 2**53 else None
 
 
 def _explain(error: str) -> Refused:

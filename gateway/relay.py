@@ -26,6 +26,7 @@ from gateway.stream import SWEEP_SECONDS, Streams
 log = logging.getLogger("gateway.relay")
 
 LINGER_SECONDS = 30.0  # a page change shouldn't cost a subscription
+POSITIONS = (Read, Delivered)
 SIGNALS_WAITING = 1_000  # beyond that signals are dropped: they aren't kept anyway
 
 
@@ -59,7 +60,7 @@ class Relay:
 
     def submit(self, ticket: Ticket) -> None:
         """To the ledger. The ticket's peer is `answered` when the ask is settled. Raises Busy."""
-        if isinstance(ticket.ask, Read | Delivered):
+        if type(ticket.ask) in POSITIONS:
             self.positions.submit(ticket)
         else:
             self._ledger.submit(ticket)

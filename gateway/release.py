@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.clock import Clock
 from chat.errors import InvalidState, NotFound
 from chat.model import Actor, Conversation
 from chat.rules.assignment import Assign
@@ -15,9 +16,10 @@ AT_ONCE = 100  # conversations looked up in one go
 class Release:
     """Call it after the deactivation is committed: then nothing new is assigned meanwhile."""
 
-    def __init__(self, asking: Asking, store: Store) -> None:
+    def __init__(self, asking: Asking, store: Store, clock: Clock) -> None:
         self._asking = asking
         self._store = store
+        self._clock = clock
 
     async def __call__(self, actor: Actor, left: str) -> None:
         """Unassign all that isn't resolved, as this actor's doing. Asked again it goes on where it stopped."""
@@ -25,9 +27,7 @@ class Release:
         while waiting := [each for each in await self._assigned(actor.account, left) if each.id not in gone]:
             for conversation in waiting:
                 gone.add(conversation.id)
-                ask = Assign(
-                    id=ask_id(None, actor, conversation.created_at), conversation=conversation.id, assignee=None
-                )
+                ask = Assign(id=ask_id(None, actor, self._clock.now()), conversation=conversation.id, assignee=None)
                 try:
                     await self._asking.ask(actor.account, actor.id, ask)
                 except (InvalidState, NotFound):  # resolved or erased by somebody at this very moment

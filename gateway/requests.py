@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chat.clock import Clock
+from gateway.address import Addresses, network
+from gateway.admission import Turned
+from gateway.line import Line
 from gateway.wheel import Wheel
 
 REQUEST_SECONDS = 15.0  # for a whole request, an upgrade's too; a slow phone sends 16 KiB in far less
 PENDING = 4_096  # connections without a whole request; the newest beyond that are cut off
+PENDING_PER_ADDRESS = 2_048  # of these: an address can't keep others out, and all of an office may come back at once
 
 
 # An extension of the ASGI scope, by which whoever answers finds the connection: see `leave`, `watch` and `abort`.
@@ -21,10 +27,36 @@ OWN_TIME = "shopbell.own_time"
 class Pending:
     """The connections of this node whose request isn't whole yet."""
 
-    def __init__(self, wheel: Wheel, clock: Clock) -> None:
+    def __init__(
+        self, wheel: Wheel, line: Line, clock: Clock, addresses: Addresses, shed: Callable[[str], Turned | None]
+    ) -> None:
         self.wheel = wheel
+        self.line = line
         self.clock = clock
+        self.shed = shed
+        """Of Admission."""
         self.count = 0
+        self._addresses = addresses
+        self._by_address: dict[str, int] = {}
+
+    def address(self, peer: str) -> str:
+        """Whose connections count together; nobody's where a trusted proxy brings those of many."""
+        return "" if self._addresses.is_proxy(peer) else network(peer)
+
+    def is_full(self, address: str) -> bool:
+        return self.count >= PENDING or self._by_address.get(address, 0) >= PENDING_PER_ADDRESS
+
+    def add(self, address: str) -> None:
+        self.count += 1
+        if address:
+            self._by_address[address] = self._by_address.get(address, 0) + 1
+
+    def remove(self, address: str) -> None:
+        self.count -= 1
+        if address:
+            rest = self._by_address.pop(address) - 1
+            if rest:
+                self._by_address[address] = rest
 
 
 class RequestProtocol(HttpToolsProtocol):
@@ -35,10 +67,13 @@ class RequestProtocol(HttpToolsProtocol):
         self._pending = pending
         self._since: float | None = None
         self._is_left = False
+        self._address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        if self._pending.count >= PENDING:
+        peer = transport.get_extra_info("peername")
+        self._address = self._pending.address(peer[0] if peer else "")
+        if self._pending.is_full(self._address):
             transport.abort()
         self._begin()
 
@@ -48,7 +83,11 @@ class RequestProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._begin()
-        super().data_received(data)
+        if self._is_left:  # of an upload, who takes it sees to its pace
+            super().data_received(data)
+        elif not self._pending.line.take(partial(super().data_received, data)):
+            self.transport.pause_reading()
+            self._pending.line.wait(partial(self._receive_late, data))
 
     def on_headers_complete(self) -> None:
         self.scope["extensions"] = {OWN_TIME: {"connection": self}}
@@ -60,7 +99,15 @@ class RequestProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._end()
-        super().handle_websocket_upgrade()
+        if (turned := self._pending.shed(self._address)) is not None:
+            self.connections.discard(self)
+            self.transport.write(turned.response())
+            self.transport.close()
+        else:
+            super().handle_websocket_upgrade()
+        # They and this hold each other; thousands of handshakes would be left to the collector, which stops everything.
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does when a connection ends
+        self.scope.clear()  # type: ignore[attr-defined]
 
     def check_deadline(self, now: float) -> None:
         if self._since is not None and now - self._since > REQUEST_SECONDS:
@@ -70,7 +117,7 @@ class RequestProtocol(HttpToolsProtocol):
         """Whoever answers this request looks at its time himself: it is long by nature, and he calls `watch` after."""
         if self._since is not None and not self._is_left:
             self._is_left = True
-            self._pending.count -= 1
+            self._pending.remove(self._address)
             self._pending.wheel.hurried.discard(self)
 
     def watch(self) -> None:
@@ -83,16 +130,23 @@ class RequestProtocol(HttpToolsProtocol):
         """Whoever asked doesn't take the answer."""
         self.transport.abort()
 
+    def _receive_late(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if not self.flow.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def _begin(self) -> None:
         if self._since is None:
             self._since = self._pending.clock.ticks()
-            self._pending.count += 1
+            self._pending.add(self._address)
             self._pending.wheel.hurried.add(self)
 
     def _end(self) -> None:
         if self._since is not None:
             self._since = None
             if not self._is_left:
-                self._pending.count -= 1
+                self._pending.remove(self._address)
             self._is_left = False
             self._pending.wheel.hurried.discard(self)

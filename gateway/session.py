@@ -11,7 +11,7 @@ from chat.errors import BadRequest, Changed, RateLimited, Refused, UnknownType
 from chat.model import Actor, Ask, Lasting
 from chat.ticket import Done
 from gateway import protocol
-from gateway.limits import Bucket, Meter, Rate
+from gateway.limits import Meter
 from gateway.protocol import BadFrame, CloseCode, Hello, Malformed, Pong, Watch
 
 STRIKES = 3  # times over the frame rate before the connection is closed
@@ -19,11 +19,11 @@ ERRORS = 20  # frames without sense before the connection is closed
 
 
 class SessionLimits(Struct, frozen=True):
-    """What one kind of peer may send: frames by socket, messages by actor, whatever the number of its sockets."""
+    """What one kind of peer may send, by actor: a new socket is no new allowance."""
 
     inflight: int
     messages: Meter
-    frames: Rate
+    frames: Meter
     longer: Meter | None = None
     """A second look at messages, over a longer time."""
 
@@ -58,12 +58,36 @@ class Peer(Protocol):
         ...
 
 
+class Gone:
+    """The peer of a session that is over: nothing that is done to it does anything."""
+
+    def send(self, payload: bytes) -> None: ...
+
+    def close(self, code: int) -> None: ...
+
+    def arrive(self, hello: Hello) -> None: ...
+
+    def submit(self, command: Command, ask: Ask, size: int) -> None: ...
+
+    def signal(self, signalling: Signalling, ask: Ask) -> None: ...
+
+    def watch(self, conversations: list[str]) -> None: ...
+
+    def hold(self) -> None: ...
+
+    def go_on(self) -> None: ...
+
+    def idle(self) -> None: ...
+
+
+GONE = Gone()
+
+
 class Session:
     """new -> arriving (hello seen) -> live. Frames that come while it holds wait in the shell."""
 
     __slots__ = (
         "_errors",
-        "_frames",
         "_inflight",
         "_limits",
         "_peer",
@@ -74,7 +98,7 @@ class Session:
     )
 
     def __init__(self, peer: Peer) -> None:
-        self._peer = peer
+        self._peer: Peer = peer
         self.state = "new"
         self.actor: Actor | None = None
         self.batch = False
@@ -82,7 +106,6 @@ class Session:
         self._errors = 0
         self._strikes = 0
         self._limits: SessionLimits | None = None
-        self._frames: Bucket | None = None
 
     def receive(self, data: bytes, now: float) -> None:
         """One text frame at a moment (monotonic seconds)."""
@@ -107,6 +130,11 @@ class Session:
         self.actor = actor
         self._limits = limits
         self._peer.go_on()
+
+    def end(self) -> None:
+        """The connection is lost. Answers that are on their way still come here; whoever hears them no more is let go,
+        as the two would hold each other until the collector came."""
+        self._peer = GONE
 
     def answered(self, ref: int | None, result: Done | Refused) -> None:
         """The ledger's answer to an ask of this peer."""
@@ -150,16 +178,14 @@ class Session:
             self._peer.send(protocol.refused(ask.ref, refused))
 
     def _check_rate(self, kind: type[Ask], now: float) -> None:
-        if self._limits is None or kind is Pong:
+        if self._limits is None or self.actor is None or kind is Pong:
             return
-        if self._frames is None:  # made when first needed: most peers say little
-            self._frames = Bucket(self._limits.frames)
-        wait = self._frames.take(now)
+        wait = self._limits.frames.take(self.actor.id, now)
         if wait:
             self._strikes += 1
             if self._strikes >= STRIKES:
                 self._peer.close(CloseCode.RATE_ABUSE)
-        elif issubclass(kind, Lasting) and self.actor is not None:
+        elif issubclass(kind, Lasting):
             wait = _take_message(self._limits, self.actor.id, now)
         if wait:
             raise RateLimited(after_ms=int(wait * 1000) + 1)

@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from gateway.files.content import FAMILIES
+from chat.uploads import FAMILIES
 from gateway.limits import Rate
 from gateway.origins import Origin, parse_origin
 
@@ -23,7 +23,9 @@ PREFIX = "SHOPBELL_"
 # What hosts that run Procfiles set by themselves, and what it stands for here.
 PLATFORM = {"port": "PORT", "store": "DATABASE_URL"}
 # Names with our prefix that belong to the test runs.
-NOT_SETTINGS = frozenset({"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES", "SHOPBELL_AUDIT", "SHOPBELL_TRIES", "SHOPBELL_FRAMES"})
+NOT_SETTINGS = frozenset(
+    {"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES", "SHOPBELL_AUDIT", "SHOPBELL_TRIES", "SHOPBELL_FRAMES"}
+)
 
 NEVER_SHOWN = frozenset({"secret", "secret_before", "metrics_token", "store", "files"})  # URLs may have passwords
 
@@ -251,7 +253,8 @@ class Settings:
     )
     upload_bytes_per_second: int = setting("8192", whole(1, 1_000_000_000), "The least speed of a file that comes.")
     uploads_per_actor: int = setting("4", whole(1, 1000), "Files that one actor may be sending at once.")
-    uploads_at_once: int = setting("64", whole(1, 10_000), "Files that all of them may be sending to this node at once.")
+    uploads_per_address: int = setting("16", whole(1, 10_000), "Files that one address may be sending at once.")
+    uploads_at_once: int = setting("64", whole(1, 10_000), "Files that all may be sending to one node at once.")
 
     # The ledger's batches
     batch_asks: int = setting("256", whole(1, 10_000), "Asks that one transaction takes.")
@@ -268,9 +271,12 @@ class Settings:
     )
     rate_agent_messages: Rate = setting("10/s burst 40", rate, "Lasting asks of one agent, by all its sockets.")
     rate_bot_messages: Rate = setting("50/s", rate, "Lasting asks of one bot, by all its sockets.")
-    rate_contact_frames: Rate = setting("120/60s", rate, "Frames of any kind on one contact's socket.")
-    rate_staff_frames: Rate = setting("1200/60s", rate, "Frames of any kind on one agent's socket.")
-    rate_bot_frames: Rate = setting("100/s burst 200", rate, "Frames of any kind on one bot's socket.")
+    rate_contact_frames: Rate = setting("120/60s", rate, "Frames of any kind of one contact, by all its sockets.")
+    rate_staff_frames: Rate = setting("1200/60s", rate, "Frames of any kind of one agent, by all its sockets.")
+    rate_bot_frames: Rate = setting("100/s burst 200", rate, "Frames of any kind of one bot, by all its sockets.")
+    rate_hellos: Rate = setting(
+        "1/s burst 60", rate, "Sockets that one actor may bring: bringing one up to date costs most of all."
+    )
 
     # Rates of one address: an IPv4 address or an IPv6 /64, which a whole office or mobile carrier may share
     rate_address_connects: Rate = setting(

@@ -30,11 +30,13 @@ class Closes(Protocol):
 
 
 class SignedIn(Struct, frozen=True):
-    """The secret and session that the browser has from now on, and what of its identity couldn't be kept."""
+    """The secret and session that the browser has from now on, what of its identity couldn't be kept, and the contact
+    that it was, if that one has become this one."""
 
     secret: str
     session: Session
-    ignored: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    merged: str | None = None
 
 
 class SignIns:
@@ -57,8 +59,10 @@ class SignIns:
         candidate = before[1].actor.id if before else None
         known = await self._identities.sign_in(door, signed.sub, candidate)
         contact = known.contact.id
+        merged = None
         if candidate is not None and known.candidate_is_anonymous and not known.is_candidate:
             await self._merge(door.account, candidate, contact)
+            merged = candidate
         said = kept(signed, known.types)
         await self._update(door.account, known, said)
         if before is not None and known.is_candidate and known.was_known:
@@ -67,7 +71,11 @@ class SignIns:
         secret, session = await self._sessions.open_for_contact(door, contact)
         if before is not None:
             await self.sign_out(before[1])
-        return SignedIn(secret, session, said.ignored)
+        return SignedIn(secret, session, said.ignored, merged)
+
+    async def has_become(self, account: str, contact: str, into: str) -> bool:
+        """Whether the one contact has been merged into the other."""
+        return await self._identities.has_become(account, contact, into)
 
     async def sign_out(self, session: Session) -> None:
         """The session ends. What it wrote stays with its contact; its sockets come back as whoever they are then."""

@@ -1,6 +1,7 @@
 """The shell around a session: websockets' sans-I/O core on a transport of uvicorn's, without tasks or queues.
 
-uvicorn makes one per upgrade. The core parses; server frames are built once as bytes and written past it.
+uvicorn makes one per upgrade. The core parses what the framing doesn't; server frames are built once as bytes and
+written past it.
 No exception leaves a callback.
 """
 
@@ -10,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
@@ -25,8 +27,10 @@ from chat.model import Actor, Ask
 from chat.ticket import Ticket
 from gateway import protocol
 from gateway.admission import Admission, Turned
+from gateway.framing import Framing
 from gateway.held_back import HeldBack, TooMuch
 from gateway.hub import Hub
+from gateway.line import Line
 from gateway.metrics import Metrics
 from gateway.outbox import Outbox, OutboxLimits
 from gateway.protocol import HELLO_LIMIT, CloseCode, Hello
@@ -70,6 +74,7 @@ class Node:
         relay: Relay,
         hub: Hub,
         wheel: Wheel,
+        line: Line,
         clock: Clock,
         admission: Admission,
         outbox: OutboxLimits,
@@ -81,6 +86,7 @@ class Node:
         self.relay = relay
         self.hub = hub
         self.wheel = wheel
+        self.line = line
         self.clock = clock
         self.admission = admission
         self.outbox = outbox
@@ -121,6 +127,7 @@ class Socket(asyncio.Protocol):
         "_controls",
         "_core",
         "_fragments",
+        "_framing",
         "_heard",
         "_held",
         "_idle_frames",
@@ -145,6 +152,7 @@ class Socket(asyncio.Protocol):
         self._node = node
         self._connections = connections
         self._core = ServerProtocol(extensions=None, max_size=HELLO_LIMIT, logger=quiet)
+        self._framing = Framing(self._core)
         self._session = Session(self)
         self._outbox = Outbox()
         self._pending: deque[bytes] | None = None
@@ -176,6 +184,20 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        if self._slot is not None:
+            self._handle(data)
+        elif not self._node.line.take(partial(self._handle, data)):
+            self._transport.pause_reading()
+            self._node.line.wait(partial(self._handle_late, data))
+
+    def _handle_late(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return
+        self._handle(data)
+        if self._reading and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _handle(self, data: bytes) -> None:
         if len(data) <= SLICE:
             self._receive(data)
         else:
@@ -187,14 +209,14 @@ class Socket(asyncio.Protocol):
             self._node.dirty.flush()
 
     def _receive(self, data: bytes) -> None:
-        core = self._core
-        core.receive_data(data)
         try:
-            for event in core.events_received():
-                if type(event) is Frame:
-                    self._frame(event)
-                elif isinstance(event, Request):
-                    self._handshake(event)
+            for heard in self._framing.receive(data):
+                if type(heard) is bytes:
+                    self._whole_text(heard)
+                elif type(heard) is Frame:
+                    self._frame(heard)
+                elif isinstance(heard, Request):
+                    self._handshake(heard)
         except Exception:  # the boundary: a bug ends this connection and no other
             log.exception("a frame could not be handled")
             self.close(CloseCode.INTERNAL)
@@ -218,6 +240,9 @@ class Socket(asyncio.Protocol):
             node.doorman.farewell(self)
         self._outbox.clear()
         self._pending = None
+        self._session.end()
+        self._core.parser.close()  # a generator whose frame holds the core, which holds it; so may its exception
+        self._core.parser_exc = None
         if self._core.handshake_exc is not None or self._core.state is State.CONNECTING:
             return
         close = self._core.close_sent or self._core.close_rcvd
@@ -226,7 +251,8 @@ class Socket(asyncio.Protocol):
         if self._slot is not None:
             node.metrics.sockets.labels(self.actor.kind).dec()
         seconds = node.clock.ticks() - self.opened_at
-        log.info("closed %s %s after %.1f s with %s", self.actor.kind, self.actor.id, seconds, code)
+        level = logging.DEBUG if self.actor is NOBODY else logging.INFO  # strangers can't fill the log
+        log.log(level, "closed %s %s after %.1f s with %s", self.actor.kind, self.actor.id, seconds, code)
 
     def pause_writing(self) -> None:
         self._outbox.is_held = True
@@ -474,7 +500,14 @@ class Socket(asyncio.Protocol):
             admission.enter(address)
             self._address = address
 
+    def _whole_text(self, data: bytes) -> None:
+        if self._closing_at:
+            self.idle()
+        else:
+            self._text(data)
+
     def _frame(self, frame: Frame) -> None:
+        """What came through the core: parts of messages, binary and control frames, and whole but long texts."""
         opcode = frame.opcode
         if opcode is not TEXT or not frame.fin or self._closing_at:
             self.idle()

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,14 @@ def main() -> int:
     strict = os.environ.get("SHOPBELL_AUDIT", "") == "strict"
     holes: list[str] = []
     gaps: list[str] = []
-    for name, command, judge in (("Python", PYTHON, python_holes), ("Node", NODE, node_holes)):
+    with ThreadPoolExecutor() as both:  # they wait for two registries
+        asked = [
+            (name, judge, both.submit(_json, command))
+            for name, command, judge in (("Python", PYTHON, python_holes), ("Node", NODE, node_holes))
+        ]
+    for name, judge, report in asked:
         try:
-            found, missing = judge(_json(command))
+            found, missing = judge(report.result())
         except NotAudited as why:
             gaps.append(f"{name}: {why}")
             continue

@@ -25,11 +25,10 @@ from chat.directory import Door
 from chat.model import Actor, Attachment, Conversation, Entry, author_of, encode
 from chat.store import Head, Move, Written
 from chat.store.tables import contacts, inboxes, uploads
-from chat.uploads import Uploads
+from chat.uploads import FAMILIES, Uploads
 from gateway import http
 from gateway.api import uploads as api
 from gateway.api.asker import Askers
-from gateway.files.content import FAMILIES
 from gateway.files.intake import Intake, IntakeLimits
 from gateway.files.links import Links
 from gateway.files.pictures import Pictures
@@ -49,6 +48,7 @@ LIMITS = IntakeLimits(
     seconds=30,
     speed=8192,
     per_actor=4,
+    per_address=16,
     at_once=64,
 )
 Body = bytes | AsyncIterator[bytes]

@@ -40,6 +40,7 @@ WIDE = {
     "rate_bot_messages": "1000/s",
     "rate_bot_frames": "10000/s",
     "rate_anonymous_messages": "1000/s",
+    "rate_hellos": "1000/s",
     "rate_address_connects": "1000/s",
     "rate_address_requests": "1000/s",
     "rate_address_sessions": "1000/s",

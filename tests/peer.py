@@ -224,6 +224,10 @@ class Peer:
             while await self._receive():
                 pass
 
+    @property
+    def is_there(self) -> bool:
+        return self._socket.fileno() >= 0
+
     def leave(self) -> None:
         """Go without a word, also in the midst of sending or hearing."""
         if self._socket.fileno() >= 0:

@@ -17,6 +17,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     # Parts of the SQLite engine, which is tested as a whole.
     "chat/store/sqlite_file.py": "tests/chat/store/test_sqlite.py",
     "chat/store/sqlite_rows.py": "tests/contracts/test_store.py",
+    "chat/store/sqlite_runs.py": "tests/chat/store/test_sqlite_search.py",
+    "chat/store/sqlite_candidates.py": "tests/chat/store/test_sqlite_search.py",
     # A seam.
     "chat/store/search_index.py": "tests/contracts/test_search_index.py",
 }
@@ -48,6 +50,7 @@ PURE = (
     "chat/routing.py",
     "chat/rules",
     "chat/search.py",
+    "gateway/identity.py",
     "gateway/limits.py",
     "gateway/protocol.py",
     "gateway/session.py",

@@ -15,17 +15,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from msgspec import UNSET, UnsetType
 
-from chat.errors import Refused
-from chat.model import Actor, Ask, Lasting
+from chat.access import system
+from chat.errors import IdReused, Refused
+from chat.model import Actor, Ask, Entry, Lasting
+from chat.rules import contacts as of_contacts
 from chat.rules.assignment import Assign, Claim
+from chat.rules.attributes import Describe
 from chat.rules.blocks import Block, Button, Buttons, Card, Field, Form
+from chat.rules.contacts import Erase, Merge, Unblock, Update
 from chat.rules.conversations import Reopen, Resolve
 from chat.rules.edits import Edit, Withdraw
+from chat.rules.follow import Follow
 from chat.rules.forms import Submit
 from chat.rules.messages import AddNote, Send, Start
 from chat.rules.postbacks import Press
+from chat.rules.priority import Prioritize
 from chat.rules.reactions import React
 from chat.rules.receipts import Delivered, Read
+from chat.rules.snooze import Snooze, Wake
+from chat.rules.subject import Rename
+from chat.rules.tags import Tag
 from chat.store import sqlite
 from chat.ticket import Done
 from tests.builders import (
@@ -37,37 +46,41 @@ from tests.builders import (
     MINE,
     NOA,
     OTHER,
-    PEOPLE,
     RIVAL,
     SOMCHAI,
     STRANGER,
     TEAM,
     an_id,
 )
-from tests.law import FILES_EACH, SECRET, Observer, Shop, copied
+from tests.law import FAY, FILES_EACH, PEOPLE, SECRET, Observer, Shop, copied
 
 log = logging.getLogger("chat.ledger")
 
 EXAMPLES = int(os.environ.get("SHOPBELL_EXAMPLES", "200"))  # more in `make chaos`
 
-CONTACTS = (DANA, ELI, STRANGER)
+CONTACTS = (DANA, ELI, STRANGER, FAY)
+NAMED = (DANA.id, ELI.id, FAY.id, DANA.id, ELI.id, STRANGER.id, "con_none")
 STAFF = (NOA, SOMCHAI, ECHO, RIVAL)
 ASSIGNABLE = (NOA.id, SOMCHAI.id, ECHO.id, None, NOA.id, SOMCHAI.id, RIVAL.id, GONE.id, DANA.id)
 CONTACT_VERBS = (
     *("start", *["send"] * 6, "read", "read", "delivered", "resend", "resend"),
-    *("edit", "edit", "withdraw", "react", "react", "unreact", "press", "press", "submit", "file"),
+    *("edit", "edit", "withdraw", "react", "react", "unreact", "press", "press", "submit", "submit", "file"),
 )
 STAFF_VERBS = (
     *("send", "send", "note", "claim", "assign", "assign", "team", "resolve", "resolve", "reopen"),
     *("read", "delivered", "resend", "resend"),
     *("edit", "edit", "withdraw", "react", "react", "unreact", "rich", "rich", "file", "note file"),
+    *("snooze", "snooze", "unsnooze", "tag", "prioritize", "rename", "follow", "follow", "unfollow", "describe"),
+    *("update", "update", "block", "unblock"),
 )
 BAD_VERBS = (
     *("start", "send", "note", "claim", "assign", "team", "resolve", "reopen"),  # by whoever may not
     *("edit", "withdraw", "react", "press", "submit", "rich", "file", "note file"),
+    *("snooze", "wake", "tag", "prioritize", "rename", "follow", "describe", "update", "block", "unblock", "merge"),
     *("reuse", "blank", "nowhere", "behind", "impossible"),
 )
 EXPECTED = {"bad_request", "forbidden", "not_found", "id_reused", "taken", "invalid_state", "behind"}
+EXPECTED |= {"blocked", "changed"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,7 @@ WISH = st.one_of(
     st.builds(Wish, st.sampled_from(BAD_VERBS), st.sampled_from((*CONTACTS, *STAFF, GONE)), *NUMBERS),
 )
 WISHES = st.lists(WISH, min_size=1, max_size=10)
-WHO = st.integers(0, 5)
+WHO = st.integers(0, 6)
 
 
 class Law(RuleBasedStateMachine):
@@ -103,6 +116,7 @@ class Law(RuleBasedStateMachine):
         self.numbers = count(1)
         self.asked: list[tuple[Actor, Ask]] = []
         self.first: dict[tuple[str, str], tuple[Actor, Ask, Done]] = {}
+        self.latest: dict[tuple[str, str], str] = {}  # what somebody is about to say, to be changed at once
 
     def teardown(self) -> None:
         try:
@@ -130,7 +144,8 @@ class Law(RuleBasedStateMachine):
         actor, asked = self._ask(wish)
         before = self.shop.cursors[actor.account]
         results = self.shop.carry_out([(actor, asked)] * times, tell_heads=False)
-        assert self.shop.cursors[actor.account] - before <= 1 or isinstance(asked, Read | Delivered)
+        is_wide = isinstance(asked, Read | Delivered | Update | Merge | Erase)
+        assert self.shop.cursors[actor.account] - before <= 1 or is_wide
         for result in results:
             self._judge(actor, asked, result)
         self._check()
@@ -183,6 +198,24 @@ class Law(RuleBasedStateMachine):
         self.shop.watch(self._observer(SOMCHAI), conversations[where % len(conversations)])
         self._happens(wishes)
 
+    @rule(wishes=WISHES, seconds=st.integers(0, 40), twice=st.booleans())
+    def time_passes(self, wishes: list[Wish], seconds: int, twice: bool) -> None:
+        aside = [Wish("snooze", NOA, where, 1 + seconds // 2) for where in range(seconds % 3)]
+        self._happens([*aside, *wishes])
+        self.shop.clock.move(seconds)
+        for actor, asked, result in self.shop.ring(twice=twice):
+            self._judge(actor, asked, result)
+        self._check()
+
+    @rule(before=WISHES, after=WISHES, left=st.integers(0, 2), into=st.integers(0, 2))
+    def two_contacts_become_one(self, before: list[Wish], after: list[Wish], left: int, into: int) -> None:
+        self._happens([*before, Wish("merge", NOA, into, left), *after])
+
+    @rule(before=WISHES, after=WISHES, who=st.integers(0, 8))
+    def a_contact_is_forgotten(self, before: list[Wish], after: list[Wish], who: int) -> None:
+        forgotten = [Wish("erase", NOA, 0, who)] if who < 3 else []  # seldom, as they are few
+        self._happens([*before, *forgotten, *after])
+
     @rule(wishes=WISHES, seconds=st.integers(-30, 300))
     def the_server_starts_anew(self, wishes: list[Wish], seconds: int) -> None:
         self.shop.reopen()
@@ -219,6 +252,8 @@ class Law(RuleBasedStateMachine):
         if isinstance(result, Refused):
             impossible = isinstance(asked, Send) and not asked.text.isprintable()
             assert result.code in (EXPECTED | {"internal"} if impossible else EXPECTED), result
+            if isinstance(result, IdReused) and isinstance(asked, Lasting):
+                assert self.first[actor.account, asked.id][:2] != (actor, asked)
             return
         if not isinstance(asked, Lasting):
             return
@@ -226,7 +261,7 @@ class Law(RuleBasedStateMachine):
         if (actor.account, asked.id) not in self.shop.stored:
             return  # it changed nothing, and so isn't remembered
         who, what, first = self.first.setdefault((actor.account, asked.id), (actor, asked, result))
-        assert (who, what) == (actor, asked)
+        assert (self.shop.now(who).id, what) == (self.shop.now(actor).id, asked)
         assert (result.conversation, result.seq, result.at) == (first.conversation, first.seq, first.at)
         assert result.again == (result is not first)
 
@@ -238,7 +273,8 @@ class Law(RuleBasedStateMachine):
                 inbox = DOOR if actor.account == MINE else f"{DOOR}_{OTHER}"
                 return actor, Start(id=id, inbox=inbox, text=f"start {number}")
             case "send":
-                text = f"said {number}" if number % 3 else f"said {id}"  # alike ones, and some that are easy to find
+                text = f"said {id}" if number % 3 else f"said {number}"  # easy to find, or alike
+                self.latest[actor.id, conversation] = id
                 return actor, Send(id=id, conversation=conversation, text=text, after=self._after(wish))
             case "note":
                 return actor, AddNote(id=id, conversation=conversation, text=f"{SECRET} {number}")
@@ -289,10 +325,32 @@ class Law(RuleBasedStateMachine):
             case "resend" | "reuse" if self.asked:
                 who, what = self.asked[-1 - number % len(self.asked)]
                 if wish.verb == "resend" or not isinstance(what, Lasting):
-                    return who, what
+                    return self.shop.now(who), what  # whoever was merged meanwhile is the other
                 if number % 2:
                     return actor, what  # somebody else's very ask
                 return actor, Send(id=what.id, conversation=conversation, text="something else")
+            case "snooze":
+                until = self.shop.clock.now() + number * 1000
+                return actor, Snooze(id=id, conversation=conversation, until=until)
+            case "unsnooze":
+                return actor, Snooze(id=id, conversation=conversation, until=None)
+            case "wake":
+                return actor, Wake(id=id, conversation=conversation)
+            case "tag":
+                tags = (f"{SECRET} {number % 4}", f"{SECRET.upper()} {number % 3}")
+                return actor, Tag(id=id, conversation=conversation, add=tags[:1], remove=tags[1:])
+            case "prioritize":
+                return actor, Prioritize(id=id, conversation=conversation, priority=number % 4)
+            case "rename":
+                return actor, Rename(id=id, conversation=conversation, subject=f"about {number % 5 or id}")
+            case "follow" | "unfollow":
+                other = NOA.id if number % 7 == 6 else None
+                return actor, Follow(id=id, conversation=conversation, on=wish.verb == "follow", actor=other)
+            case "describe":
+                mood = {"mood": None if number % 4 == 3 else f"{SECRET} {number}"}
+                return actor, Describe(id=id, conversation=conversation, attributes=mood)
+            case "update" | "block" | "unblock" | "merge" | "erase":
+                return self._ask_of_contact(wish, id)
             case "behind":
                 return actor, Send(id=id, conversation=conversation, text="too early", after=an_id(0xDEAD))
             case "nowhere":
@@ -302,10 +360,31 @@ class Law(RuleBasedStateMachine):
             case _:
                 return actor, Send(id=id, conversation=conversation, text=" ")
 
+    def _ask_of_contact(self, wish: Wish, id: str) -> tuple[Actor, Ask]:
+        actor, number, contact = wish.actor, wish.number, NAMED[wish.number % len(NAMED)]
+        match wish.verb:
+            case "block":
+                until = self.shop.clock.now() + number * 1000 if number % 3 else None
+                return actor, of_contacts.Block(id=id, contact=contact, until=until)
+            case "unblock":
+                return actor, Unblock(id=id, contact=contact)
+            case "merge":
+                return actor, Merge(id=id, contact=contact, into=NAMED[wish.where])
+            case "erase":
+                return system(actor.account), Erase(id=id, contact=contact)
+            case _:
+                mood: dict[str, object] = {"mood": f"{SECRET} {number}"}
+                return actor, Update(
+                    id=id, contact=contact, name=f"name {number % 3}", email=f"{SECRET}@{number % 3}", attributes=mood
+                )
+
     def _where(self, wish: Wish) -> str:
         """A conversation of the actor's account; now and then of the other one."""
         account = wish.actor.account if wish.number else OTHER
         conversations = self.shop.conversations[account]
+        if wish.verb in ("press", "submit") and wish.number % 6:
+            mine = [each for each in conversations if any(e.author.id == wish.actor.id for e in self._entries(each))]
+            conversations = [each for each in mine if self._answerable(wish, each)] or conversations
         return conversations[wish.where % len(conversations)] if conversations else "cnv_none"
 
     def _entry(self, wish: Wish, *, with_blocks: bool = False) -> tuple[str, bool]:
@@ -314,15 +393,26 @@ class Law(RuleBasedStateMachine):
         number = wish.number
         if number % 11 == 10:
             here = next(iter(self.shop.entries), here)
-        entries = list(self.shop.entries[here].values())
+        latest = self.latest.get((wish.actor.id, here))
+        if latest is not None and latest not in self.shop.entries[here] and number % 4:
+            return latest, False  # in the same batch
+        entries = self._entries(here)
         own = [entry for entry in entries if entry.author.id == wish.actor.id and entry.kind != "activity"]
-        fit = [entry for entry in entries if entry.blocks] if with_blocks else own
+        fit = self._answerable(wish, here) if with_blocks else own
         if wish.verb in ("edit", "withdraw") or with_blocks:
             entries = fit if fit and number % 6 else entries
         if not entries:
             return an_id(0xDEAD), False
         chosen = entries[-1 - number % min(len(entries), 4)]
         return chosen.id, chosen.kind == "note"
+
+    def _entries(self, conversation: str) -> list[Entry]:
+        return list(self.shop.entries[conversation].values())
+
+    def _answerable(self, wish: Wish, conversation: str) -> list[Entry]:
+        """What has a button, or a form."""
+        kind = "form" if wish.verb == "submit" else "buttons"
+        return [entry for entry in self._entries(conversation) if kind in (block["kind"] for block in entry.blocks)]
 
     def _file(self, wish: Wish) -> str:
         """One of the actor's own, until they are used up; now and then somebody else's."""

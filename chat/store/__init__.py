@@ -205,4 +205,9 @@ class Store(Protocol):
         """Run a cold write (never of ledgers, conversations or entries) in a transaction of its own."""
         ...
 
+    async def scrub(self) -> bool:
+        """Let what was blanked or deleted before stand in none of the engine's files any more; whether that could be
+        done now. Where it couldn't, it happens later by itself."""
+        ...
+
     async def close(self) -> None: ...

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 SLOW_SECONDS = 0.004  # a loop that stands still for longer is felt in the latency of everybody
-QUICK_SECONDS = 0.001  # a thread's hand-over costs 0.1 ms, so below this it isn't worth it
+QUICK_SECONDS = 0.002  # a thread's hand-over costs 0.1 ms, so below this it isn't worth it
 WEIGHT = 0.2  # of the newest commit in the moving average
+MOST_SECONDS = 2 * SLOW_SECONDS  # that one counts: a checkpoint takes tens of ms, and says nothing about the others
 
 
 class CommitPlace:
@@ -16,7 +17,7 @@ class CommitPlace:
 
     def took(self, seconds: float) -> None:
         """Tell it how long a commit took."""
-        self._average += WEIGHT * (seconds - self._average)
+        self._average += WEIGHT * (min(seconds, MOST_SECONDS) - self._average)
         if self.is_thread:
             self.is_thread = self._average > QUICK_SECONDS
         else:

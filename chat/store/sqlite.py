@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 
 from chat.errors import Unavailable
 from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, rows, sqlite_rows, sqlite_search
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, rows, sqlite_rows, sqlite_runs
 from chat.store.aside import HeadAside
 from chat.store.commits import CommitPlace
 from chat.store.sqlite_file import cold_engine, connect, is_locked, lock_file
@@ -44,6 +44,7 @@ class SqliteStore:
         self._path = path
         self._lock = lock
         self._writing = asyncio.Lock()
+        self._reading = asyncio.Lock()
         self._writer = connect(path)
         self._reader = connect(path)
         self._reader.execute("PRAGMA query_only=ON")
@@ -92,15 +93,16 @@ class SqliteStore:
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[SqliteView]:
-        """Nothing in a view of this engine waits, so views never overlap on their one connection."""
-        try:
-            self._reader.execute("BEGIN")
+        """One at a time. Who waits goes on in the loop's next turn: a crowd that reads never holds up who writes."""
+        async with self._reading:
             try:
-                yield SqliteView(self._reader)
-            finally:
-                self._reader.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise Unavailable(f"the database can't be read: {error}") from error
+                self._reader.execute("BEGIN")
+                try:
+                    yield SqliteView(self._reader)
+                finally:
+                    self._reader.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise Unavailable(f"the database can't be read: {error}") from error
 
     async def inspect(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -125,6 +127,19 @@ class SqliteStore:
                     self._cache.inboxes.clear()
                     self._cache.teams.clear()
 
+    async def scrub(self) -> bool:
+        """Old pages stand in the log until it begins again. Whoever reads at this very moment prevents that."""
+        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+        async with self._writing:
+            while True:
+                try:
+                    busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                except sqlite3.Error as error:
+                    raise Unavailable(f"the database can't be written: {error}") from error
+                if not busy or time.monotonic() > deadline:
+                    return not busy
+                await asyncio.sleep(LOCK_RETRY_SECONDS)
+
     async def close(self) -> None:
         async with self._writing:
             self._committing.shutdown()
@@ -143,13 +158,13 @@ class SqliteStore:
         """A short transaction that isn't the ledger's and touches nothing of what is kept in memory.
 
         One that may be lost with the machine's power needs no fsync. It can't be lost alone: what is written later
-        stands behind it in the same log.
+        stands behind it in the same log. Nor does it wait for a locked database, as the ledger would wait behind it.
         """
         async with self._writing:
             try:
                 if not lasting:
                     self._writer.execute("PRAGMA synchronous=NORMAL")
-                await self._begin_immediate()
+                await self._begin_immediate(LOCK_PATIENCE_SECONDS if lasting else 0)
                 yield self._writer
                 await _to_its_end(self._commit_beside())
             except sqlite3.Error as error:
@@ -166,8 +181,8 @@ class SqliteStore:
         else:
             self._writer.execute("COMMIT")
 
-    async def _begin_immediate(self) -> None:
-        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    async def _begin_immediate(self, patience: float = LOCK_PATIENCE_SECONDS) -> None:
+        deadline = time.monotonic() + patience
         while True:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
@@ -342,8 +357,9 @@ class SqliteTransaction:
             self._writer.executemany(sqlite_rows.SHIFT_CONVERSATION, shifted)
 
     def _write_entries(self, moves: Sequence[Move]) -> None:
-        """All entries by one statement, and by few more what few of them have."""
+        """All plain messages by one statement, all other entries by another, and by few more what few of them have."""
         plain: list[tuple[Any, ...]] = []
+        others: list[tuple[Any, ...]] = []
         versions: list[tuple[int, int, Written]] = []
         aside: list[Move] = []
         attached: list[tuple[str, str, str]] = []
@@ -354,11 +370,14 @@ class SqliteTransaction:
             for item in move.entries:
                 if item.entry.seq != item.entry.born:
                     versions.append((account, key, item))
-                    continue
-                plain.append(rows.entry_row(account, key, item))
-                attached += [(move.after.id, item.entry.id, file.id) for file in item.entry.attachments]
+                elif sqlite_rows.is_plain(item.entry):
+                    plain.append(sqlite_rows.plain_row(account, key, item))
+                else:
+                    others.append(rows.entry_row(account, key, item))
+                    attached += [(move.after.id, item.entry.id, file.id) for file in item.entry.attachments]
         self._write_aside_of(aside)
-        self._writer.executemany(sqlite_rows.INSERT_ENTRY, plain)
+        self._writer.executemany(sqlite_rows.INSERT_PLAIN, plain)
+        self._writer.executemany(sqlite_rows.INSERT_ENTRY, others)
         if attached:
             self._writer.executemany(sqlite_rows.ATTACH, attached)
         if versions:
@@ -387,13 +406,13 @@ class SqliteTransaction:
             )
             if move.erases:
                 self._writer.execute(sqlite_rows.ERASE, (key,))
-                sqlite_search.forget(self._writer, move.account, conversations=[move.after.id])
+                sqlite_runs.forget(self._writer, move.account, conversations=[move.after.id])
 
     def _write_contacts(self, contacts: Collection[Contact]) -> None:
         self._writer.executemany(sqlite_rows.WRITE_CONTACT, [rows.contact_row(contact) for contact in contacts])
         for contact in contacts:
             if contact.merged_into is not None or contact.erased:
-                sqlite_search.forget(self._writer, contact.account, contacts=[contact.id])
+                sqlite_runs.forget(self._writer, contact.account, contacts=[contact.id])
             if contact.merged_into is not None:
                 for statement in sqlite_rows.MERGE_CONTACT:
                     self._writer.execute(statement, (contact.merged_into, contact.id))

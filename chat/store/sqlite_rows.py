@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 
@@ -18,18 +19,21 @@ from chat.model import (
     Team,
     Upload,
 )
-from chat.store import Scoped
+from chat.store import Scoped, Written
 from chat.store.rows import ENTRY, decode_state, entry_of
 
 _IDS = "(SELECT value FROM json_each(?))"
 _RECEIPTS = f"""
     SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
-    WHERE e.id IN {_IDS} AND e.seq = e.born
-    UNION ALL SELECT a.id, e.ask, coalesce(e.asker, e.author), e.digest, c.id, e.seq, coalesce(e.asked_at, e.at)
+    WHERE e.id IN {_IDS} AND e.seq = e.born"""
+_RECEIPTS_OF_VERSIONS = f"""
+    SELECT a.id, e.ask, coalesce(e.asker, e.author), e.digest, c.id, e.seq, coalesce(e.asked_at, e.at)
     FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
     WHERE e.ask IN {_IDS}"""
+# Ids are made in the order of time, so nearly always nothing between a batch's first and last one made a version.
+_ANY_VERSION = "SELECT 1 FROM entries WHERE ask BETWEEN ? AND ? LIMIT 1"
 _ENTRIES = f"""
     SELECT a.id, c.id, {ENTRY} FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
@@ -73,6 +77,11 @@ INSERT_ENTRY = """
     INSERT INTO entries
     (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+# The same for what nearly all entries are: what each of them has in common isn't bound each time.
+INSERT_PLAIN = """
+    INSERT INTO entries
+    (account, conversation, id, seq, born, cursor, kind, audience, author, at, text, activity, data, digest)
+    VALUES (?1, ?2, ?3, ?4, ?4, ?5, 'message', 'everyone', ?6, ?7, ?8, '', NULL, ?9)"""
 # In two steps: each has an index of its own, and one statement over both would find neither.
 SUPERSEDE = (
     "UPDATE entries SET superseded = 1 WHERE id = ? AND account = ? AND seq = born AND seq < ?",
@@ -107,10 +116,33 @@ MERGE_CONTACT = (
 )
 
 
+def is_plain(entry: Entry) -> bool:
+    """Whether it is a new message of nothing but words."""
+    return entry.kind == "message" and entry.data is None and not entry.blocks and not entry.attachments
+
+
+def plain_row(account: int, conversation: int, item: Written) -> tuple[Any, ...]:
+    entry = item.entry
+    return (
+        account,
+        conversation,
+        entry.id,
+        entry.seq,
+        item.cursor,
+        entry.author.id,
+        entry.at,
+        entry.text,
+        item.digest,
+    )
+
+
 def receipts(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Receipt]:
     if not wanted:
         return {}
-    rows = writer.execute(_RECEIPTS, (_ids(wanted),) * 2)
+    ids = [id_ for _, id_ in wanted]
+    rows = writer.execute(_RECEIPTS, (_ids(wanted),)).fetchall()
+    if writer.execute(_ANY_VERSION, (min(ids), max(ids))).fetchone():
+        rows += writer.execute(_RECEIPTS_OF_VERSIONS, (_ids(wanted),)).fetchall()
     found = {(account, entry): Receipt(*rest) for account, entry, *rest in rows}
     return {scoped: receipt for scoped, receipt in found.items() if scoped in wanted}
 

@@ -81,6 +81,8 @@ def routes(
         actor = await askers.admin(request)
         who = (actor.account, named(request, "agent"))
         await staffing.agent(who)  # no bot by this way
+        if who[1] == actor.id:  # whoever is out can't give its conversations back
+            raise InvalidState("Another admin deactivates you.")
         await staffing.set_active(who, False, audit.by(actor))
         close(actor=who)
         await release(actor, who[1])

@@ -44,7 +44,7 @@ def routes(
     """`close` closes sockets, `forget_files` deletes a contact's; `home` is where the console is."""
     log = Audit(store, clock)
     set_up, staffing, people = Administration(store), Staffing(store, clock), Contacts(store, clock)
-    release = Release(asking, store)
+    release = Release(asking, store, clock)
     erasure = Erasure(asking.ask, store, people, log, close, forget_files)
     return [
         *account.routes(set_up, log, askers),

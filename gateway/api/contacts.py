@@ -84,10 +84,10 @@ def routes(contacts: Contacts, export: Export, asked: Asked, erasure: Erasure, a
     async def list_contacts(request: Request) -> Response:
         actor = await askers.staff(request)
         query = read_query(request, ContactQuery)
-        found, more = await contacts.page(
+        found, further = await contacts.page(
             actor.account, after=query.after, limit=query.limit, email=query.email or "", name=query.name or ""
         )
-        return answer(ContactPage(found, found[-1].id if more else None))
+        return answer(ContactPage(found, further))
 
     async def contact(request: Request) -> Response:
         actor = await askers.staff(request)
@@ -107,7 +107,7 @@ def routes(contacts: Contacts, export: Export, asked: Asked, erasure: Erasure, a
         return answer(await contacts.find(who))
 
     async def block_contact(request: Request) -> Response:
-        actor = await askers.staff(request)
+        actor = (await askers.agent(request)).actor
         body = await read(request, BlockUntil)
         who = (actor.account, named(request, "contact"))
         block = {"until": body.until}
@@ -115,7 +115,7 @@ def routes(contacts: Contacts, export: Export, asked: Asked, erasure: Erasure, a
         return answer(await contacts.find(who))
 
     async def unblock_contact(request: Request) -> Response:
-        actor = await askers.staff(request)
+        actor = (await askers.agent(request)).actor
         who = (actor.account, named(request, "contact"))
         await asked.ask(request, actor, lambda id_: Unblock(id=id_, contact=who[1]), who[1], {})
         return answer(await contacts.find(who))
@@ -182,19 +182,19 @@ def routes(contacts: Contacts, export: Export, asked: Asked, erasure: Erasure, a
             "/v1/contacts/{id}/block",
             "POST",
             block_contact,
-            summary="Let a contact write nothing for a time. Agents only.",
+            summary="Let a contact write nothing for a time.",
             body=BlockUntil,
             answer=ContactShown,
-            who="staff",
+            who="agent",
             is_ask=True,
         ),
         operation(
             "/v1/contacts/{id}/unblock",
             "POST",
             unblock_contact,
-            summary="Let a contact write again. Agents only.",
+            summary="Let a contact write again.",
             answer=ContactShown,
-            who="staff",
+            who="agent",
             is_ask=True,
         ),
         operation(

@@ -26,11 +26,15 @@ Jwt = Annotated[str, Meta(min_length=1, max_length=SIZE_LIMIT, pattern=r"^[^\x00
 
 
 class Knock(Struct):
-    """The inbox's public key, the secret of an earlier visit, and what the shop says of its customer, signed by it."""
+    """The inbox's public key, the secret of an earlier visit, and what the shop says of its customer, signed by it.
+
+    `was`: the contact that the asker took itself for.
+    """
 
     inbox: Line
     session: Line | None = None
     identity: Jwt | None = None
+    was: Line | None = None
 
 
 class Known(Struct):
@@ -40,7 +44,8 @@ class Known(Struct):
 class Visit(Struct):
     """`session` is the secret for the next visit, `token` the socket's for `expires_in` seconds.
 
-    `ignored` names the claims of the identity that couldn't be kept, for the shop's developer.
+    `merged` is a contact that has become this one: what its client still had to send is this one's. `ignored` names the
+    claims of the identity that couldn't be kept, for the shop's developer.
     """
 
     session: str
@@ -48,6 +53,7 @@ class Visit(Struct):
     expires_in: int
     inbox: IdAndName
     contact: Known
+    merged: str | None = None
     ignored: list[str] = []
 
 
@@ -67,6 +73,9 @@ def routes(
         if door is None:
             raise NotFound("There is no such inbox.", field="inbox")
         found = await _visit(door, await _known(sessions, door, knock.session), knock.identity)
+        merged = found.merged
+        if merged is None and knock.was and await sign_ins.has_become(door.account, knock.was, found.session.actor.id):
+            merged = knock.was
         return answer(
             Visit(
                 found.secret,
@@ -74,6 +83,7 @@ def routes(
                 tokens.life,
                 IdAndName(door.id, door.name),
                 Known(found.session.actor.id),
+                merged,
                 list(found.ignored),
             )
         )
@@ -89,9 +99,9 @@ def routes(
         if identity is not None:
             return await sign_ins.sign_in(door, known, identity)
         if known is None:
-            return SignedIn(*await sessions.open_for_contact(door), ())
+            return SignedIn(*await sessions.open_for_contact(door))
         await sessions.extend(known[1])
-        return SignedIn(*known, ())
+        return SignedIn(*known)
 
     return [
         operation(

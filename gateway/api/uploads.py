@@ -13,6 +13,7 @@ from starlette.routing import Route
 from chat.errors import BadRequest, Blocked, Forbidden, NotFound, TooLarge
 from chat.model import Actor, Upload
 from chat.uploads import Uploads
+from gateway.address import network
 from gateway.api.asker import Askers
 from gateway.api.payload import answer, read_query
 from gateway.api.problem import problem
@@ -74,7 +75,8 @@ def routes(
         if connection is not None:
             connection.leave()
         try:
-            taken = await intake.take(actor, query.name, limits, _announced(request), _body(request))
+            address = network(request.client.host if request.client else "")
+            taken = await intake.take(actor, query.name, limits, _announced(request), _body(request), address)
         finally:
             if connection is not None:
                 connection.watch()

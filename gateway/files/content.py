@@ -201,7 +201,7 @@ def admits(types: tuple[str, ...], claimed: str) -> bool:
 
 
 def family(type: str) -> str:
-    """One word for what a type is: image, audio, video, pdf, text, office, archive or other."""
+    """One word for what a type is, of `chat.uploads.FAMILIES`."""
     if type == "application/pdf":
         return "pdf"
     if type in OFFICE:
@@ -210,9 +210,6 @@ def family(type: str) -> str:
         return "archive"
     first = type.partition("/")[0]
     return first if first in ("image", "audio", "video", "text") else "other"
-
-
-FAMILIES = ("image", "audio", "video", "pdf", "text", "office", "archive", "other")
 
 
 def _by_start(head: bytes) -> str | None:

@@ -39,6 +39,7 @@ class IntakeLimits(Struct, frozen=True):
     speed: int
     """bytes per second"""
     per_actor: int
+    per_address: int
     at_once: int
 
 
@@ -53,10 +54,17 @@ class Intake:
         self._pictures = pictures
         self._limits = limits
         self._received = metrics.upload_bytes
-        self._under_way: Counter[str] = Counter()
+        self._actors: Counter[str] = Counter()
+        self._addresses: Counter[str] = Counter()
 
     async def take(
-        self, actor: Actor, name: str, limits: UploadLimits, announced: int | None, chunks: AsyncIterator[bytes]
+        self,
+        actor: Actor,
+        name: str,
+        limits: UploadLimits,
+        announced: int | None,
+        chunks: AsyncIterator[bytes],
+        address: str = "",
     ) -> Upload:
         """The file, stored. Refused: Busy, Forbidden, TooLarge, UnsupportedType, TooSlow, BadRequest when it is
         empty. What `chunks` raises is raised again. Nothing stays of a file that was refused."""
@@ -66,7 +74,7 @@ class Intake:
         types = self._limits.types if limits.types is None else limits.types
         if announced is not None and announced > most:
             raise _too_large(most)
-        with self._place(actor.id):
+        with self._place(actor.id, address):
             name = clean(name)
             upload = await self._uploads.begin(actor, name)
             key = key_of(actor.account, upload)
@@ -133,17 +141,22 @@ class Intake:
             yield chunk
 
     @contextmanager
-    def _place(self, actor: str) -> Iterator[None]:
-        under_way = self._under_way
-        if under_way[actor] >= self._limits.per_actor or under_way.total() >= self._limits.at_once:
+    def _place(self, actor: str, address: str) -> Iterator[None]:
+        """One of the places. An address has few, as anybody can be many contacts."""
+        limits = self._limits
+        if (
+            self._actors.total() >= limits.at_once
+            or self._actors[actor] >= limits.per_actor
+            or self._addresses[address] >= limits.per_address
+        ):
             raise Busy("Too many files are being sent at this moment.")
-        under_way[actor] += 1
+        self._actors[actor] += 1
+        self._addresses[address] += 1
         try:
             yield
         finally:
-            under_way[actor] -= 1
-            if not under_way[actor]:
-                del under_way[actor]
+            self._actors -= Counter((actor,))  # what comes to nothing is forgotten
+            self._addresses -= Counter((address,))
 
     async def _leave_nothing(self, account: str, upload: str) -> None:
         """What can't be deleted now is swept later: its row is only gone when its objects are."""

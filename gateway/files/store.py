@@ -34,7 +34,7 @@ class FileStore:
     fine. Every method may raise Unavailable."""
 
     def __init__(self, url: str) -> None:
-        """Raises Unavailable when the place can't be had."""
+        """Raises OSError when the place can't be had."""
         self._folder = Path(url.removeprefix(FOLDER)).absolute() if url.startswith(FOLDER) else None
         self._store = _open(url, self._folder)
         self._part = BUCKET_PART if self._folder is None and not isinstance(self._store, MemoryStore) else FOLDER_PART
@@ -134,7 +134,7 @@ def _open(url: str, folder: Path | None) -> ObjectStore:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # obstore would let everybody on the machine in
         return LocalStore(folder)
     except (*_AWAY, ValueError) as error:
-        raise Unavailable(f"the place for files can't be opened: {error}") from error
+        raise OSError(f"the place for files can't be opened: {error}") from error
 
 
 def _sync(path: Path) -> None:

@@ -26,7 +26,7 @@ class Sweep:
         self._uploads = uploads
         self._files = files
         self._clock = clock
-        self._looked_at = clock.now()
+        self._looked_at = 0  # soon after a start, as a process that is restarted each day would never come to it
 
     async def run(self) -> None:
         """One round: what was left lying for a day, and a few times a day objects that have no row. An engine that
@@ -56,10 +56,12 @@ class Sweep:
             await asyncio.sleep(0)
 
     async def objects(self) -> None:
-        """Delete objects, whole or half written, that are a day old and have no row."""
+        """Delete objects, whole or half written, that are a day old and have no row, or whose contact was erased by
+        an ask that nobody told us of."""
         before = self._clock.now() - LEFT_MS
         await self._files.sweep_staged(before)
         async for keys in self._files.older(before):
+            await self._uploads.take_erased({_upload(key) for key in keys})
             known = await self._uploads.known({_upload(key) for key in keys})
             await self._files.delete([key for key in keys if _upload(key) not in known])
 

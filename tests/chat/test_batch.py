@@ -105,6 +105,14 @@ def test_a_batch_of_refusals_moves_nothing() -> None:
     assert batch.commits([]) == []
 
 
+def test_a_refusal_holds_on_to_nothing() -> None:
+    refused = decided(a_batch(), DANA, a_send(1, a_conversation()))
+
+    assert isinstance(refused, Refused)
+    assert refused.__traceback__ is None
+    assert refused.__context__ is None
+
+
 def test_only_the_first_entry_of_an_ask_carries_its_digest() -> None:
     conversation = a_conversation(status="resolved")
     batch = a_batch(conversation)

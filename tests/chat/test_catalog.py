@@ -54,7 +54,7 @@ def test_these_asks_there_are_and_these_kinds_of_actors_may_ask_them() -> None:
 
 
 def test_everything_but_positions_is_lasting() -> None:
-    assert {command.name for command in COMMANDS if not command.is_lasting} == POSITIONS
+    assert {command.name for command in COMMANDS if not issubclass(command.shape, Lasting)} == POSITIONS
 
 
 @pytest.mark.parametrize("row", [*COMMANDS, *SIGNALS], ids=lambda row: row.name)

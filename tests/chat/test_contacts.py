@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import insert, select, update
 
+from chat import contacts as module
 from chat.audit import NEWEST, Audit
 from chat.contacts import Contacts
 from chat.errors import BadRequest, NotFound
@@ -27,11 +28,41 @@ async def test_contacts_come_latest_first_and_page_by_page(shop: Shop) -> None:
     ids = await some(shop, *[("", None)] * 5)
     await shop.contact(shop.other)
 
-    first, more = await contacts.page(shop.mine.id, after=None, limit=3)
-    rest, no_more = await contacts.page(shop.mine.id, after=first[-1].id, limit=3)
+    first, further = await contacts.page(shop.mine.id, after=None, limit=3)
+    rest, nothing = await contacts.page(shop.mine.id, after=further, limit=3)
 
     assert [each.id for each in [*first, *rest]] == ids[::-1]
-    assert (more, no_more) == (True, False)
+    assert (further, nothing) == (first[-1].id, None)
+
+
+@in_a_shop
+async def test_a_page_that_took_long_to_fill_goes_on_where_it_stopped(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SLICE", 2)
+    monkeypatch.setattr(module, "_SLICE", module._SLICE.limit(2))
+    monkeypatch.setattr(module, "LOOKED_AT", 4)
+    contacts = Contacts(shop.store, shop.clock)
+    ids = await some(shop, *[(f"{'Dana' if number % 3 == 0 else 'Ben'} {number}", None) for number in range(11)])
+
+    found: list[str] = []
+    pages, further = 0, None
+    while pages == 0 or further:
+        page, further = await contacts.page(shop.mine.id, after=further, limit=50, name="dana")
+        found += [each.id for each in page]
+        pages += 1
+
+    assert found == [ids[9], ids[6], ids[3], ids[0]]
+    assert pages == 3
+
+
+@in_a_shop
+async def test_upper_and_lower_case_are_the_same_in_every_script(shop: Shop) -> None:
+    (mine,) = await some(shop, ("Ömer Çelik", None))
+
+    page, _ = await Contacts(shop.store, shop.clock).page(shop.mine.id, after=None, limit=10, name="öMER ç")
+
+    assert [each.id for each in page] == [mine]
 
 
 @in_a_shop

@@ -20,6 +20,11 @@ TELLING = st.text(st.sampled_from("aIıİiéßשׁלוםךกน้ำุ่า�
     [
         ("istanbul", "İstanbul", "ISTANBUL", "Istanbul", "ıstanbul"),
         ("שלום", "שָׁלוֹם", "שלומ"),
+        ("כ מ נ פ צ", "ך ם ן ף ץ"),
+        ("lodz dakovo", "Łódź Đakovo"),
+        ("oeuvre aegir", "Œuvre Ægir"),
+        ("احمد", "أَحْمَد", "أحـمد"),
+        ("' \" -", "’ „ ‑", "׳ ״ ־"),
         ("strasse", "Straße", "STRASSE", "STRAẞE"),
         ("cafe", "Café", "CAFE\u0301"),
         ("smorrebrod", "Smørrebrød"),

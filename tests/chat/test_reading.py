@@ -10,6 +10,7 @@ from chat.model import Actor, ContactView, Entry
 from chat.reading import CONTACT_CONVERSATIONS, PAGE, CatchUp, Reading, ViewName, unread
 from chat.rules.assignment import Assign, Claim
 from chat.rules.blocks import Card
+from chat.rules.contacts import Block
 from chat.rules.conversations import Resolve
 from chat.rules.messages import AddNote, Send
 from chat.rules.receipts import Read
@@ -523,3 +524,16 @@ def test_unread_is_what_the_contact_wrote_and_the_reader_has_not_seen() -> None:
 
     assert unread(NOA.id, conversation) == 2
     assert unread(SOMCHAI.id, conversation) == 5
+
+
+# --- who somebody is by now ------------------------------------------------------------------------------------------
+
+
+async def test_a_contact_is_as_blocked_as_it_is_now_and_staff_is_as_it_came(store: Store, clock: StillClock) -> None:
+    async with open_office(store, clock) as office:
+        await office.done(NOA, Block(id=office.new_id(), contact=DANA.id, until=clock.now() + 5))
+    reading = Reading(store)
+
+    assert (await reading.as_now(DANA)).blocked_until == clock.now() + 5
+    assert (await reading.as_now(ELI)).blocked_until == 0
+    assert await reading.as_now(NOA) is NOA

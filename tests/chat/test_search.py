@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -102,14 +102,13 @@ def test_it_is_not_found(query: str, text: str) -> None:
 
 @given(TEXT, st.data())
 def test_a_text_is_found_by_any_part_of_it(text: str, data: st.DataObject) -> None:
-    folded = fold(text)
-    start = data.draw(st.integers(0, len(folded)))
-    part = folded[start : data.draw(st.integers(start, len(folded)))].strip()
-    assume(len(part) >= GRAM)
+    folded = fold("abc" + text)
+    start = data.draw(st.integers(0, len(folded) - GRAM))
+    part = folded[start : data.draw(st.integers(start + GRAM, len(folded)))].strip()
 
-    if '"' not in part:
+    if '"' not in part and len(part) >= GRAM:
         assert matches(parse(f'"{part}"'), folded)
-    if " " not in part:
+    if " " not in part and len(part) >= GRAM:
         assert matches(parse(part), folded)
 
 
@@ -241,13 +240,12 @@ def test_of_a_long_text_the_part_around_it_is_shown() -> None:
     assert shown.text.startswith("é" * 30)
 
 
-@given(TEXT.filter(fold), st.integers(0, 300), st.data())
+@given(TEXT, st.integers(0, 300), st.data())
 def test_marks_lie_in_the_shown_part_and_are_what_was_looked_for(text: str, before: int, data: st.DataObject) -> None:
-    text = "y " * before + text + "\u0301" * data.draw(st.sampled_from([0, 400])) + " y" * 200
+    text = "y " * before + "abc" + text + "\u0301" * data.draw(st.sampled_from([0, 400])) + " y" * 200
     folded = fold(text[before * 2 :])
-    start = data.draw(st.integers(0, max(0, len(folded) - GRAM)))
-    part = folded[start : start + data.draw(st.integers(GRAM, 30))].strip()
-    assume(len(part) >= GRAM and '"' not in part)
+    start = data.draw(st.integers(0, len(folded) - GRAM))
+    part = folded[start : start + data.draw(st.integers(GRAM, 30))]
 
     shown = excerpt(Query((part,), part), text)
 

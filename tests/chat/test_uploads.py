@@ -173,7 +173,9 @@ async def test_limits_are_those_of_the_inbox_and_of_the_conversations_inbox(uplo
     assert await uploads.limits(NOA, conversation="cnv_parcel", inbox=None) == expected
 
 
-@pytest.mark.parametrize("says", [{}, {"uploads": {}}, {"uploads": {"bytes": "many"}}, {"uploads": 5}])
+@pytest.mark.parametrize(
+    "says", [{}, {"uploads": {}}, {"uploads": {"bytes": "many"}}, {"uploads": 5}, {"uploads": {"types": ["images"]}}]
+)
 async def test_what_an_inbox_says_wrongly_or_not_at_all_is_no_limit(
     uploads: Uploads, store: Store, says: dict[str, Any]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterable
 from itertools import count
 from typing import Any
@@ -221,6 +222,19 @@ async def test_a_commit_that_fails_is_told_and_harms_nobody(engine: StoreEngine,
 
     assert await found_ids(store, "red") == []
     await store_moves(store, a_move(replace(made, seq=2, cursor=2), before=made))
+    await put(store, [a_doc(1, "red")])
+    assert await found_ids(store, "red") == [an_id(1)]
+
+
+async def test_a_turn_makes_nobody_wait_for_a_locked_database(engine: StoreEngine, store: Store) -> None:
+    with engine.locked():
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            async with store.search.turn(MINE):
+                pass
+        assert time.monotonic() - began < 1
+
+    await with_conversation(store)
     await put(store, [a_doc(1, "red")])
     assert await found_ids(store, "red") == [an_id(1)]
 

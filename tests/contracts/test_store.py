@@ -527,3 +527,14 @@ async def test_two_databases_have_two_epochs(new_engine: Callable[[], StoreEngin
     assert first.epoch != second.epoch
     await first.close()
     await second.close()
+
+
+async def test_what_was_deleted_can_be_scrubbed_at_any_time(store: Store) -> None:
+    assert await store.scrub()
+    await store.administer(lambda connection: connection.execute(update(contacts).values(name="Zwiebelkuchen")))
+    await store.administer(lambda connection: connection.execute(update(contacts).values(name="")))
+
+    assert await store.scrub()
+
+    found = await store.inspect(lambda connection: connection.execute(select(contacts.c.name)).scalars().all())
+    assert set(found) == {""}

@@ -24,6 +24,7 @@ from tests.builders import (
     a_message,
     a_move,
     a_note,
+    an_activity,
     an_id,
     store_moves,
 )
@@ -310,3 +311,26 @@ async def test_declared_attributes_are_the_accounts_own(store: Store) -> None:
     loaded = await load(store, attributes={MINE, OTHER})
 
     assert loaded.attributes == {MINE: (AttributeType("contact", "tier", "choice", ("gold", "tin")),)}
+
+
+async def test_the_end_of_a_block_is_read_by_account_and_contact(store: Store) -> None:
+    await write(store, contacts=(Contact(MINE, DANA.id, "Dana", blocked_until=7),))
+
+    async with store.view() as view:
+        assert await view.blocked_until(MINE, DANA.id) == 7
+        assert await view.blocked_until(MINE, ELI.id) == 0
+        assert await view.blocked_until(OTHER, DANA.id) == 0
+        assert await view.blocked_until(MINE, "con_nobody") == 0
+
+
+async def test_the_line_that_says_who_became_whom_stays_true(store: Store) -> None:
+    conversation = a_conversation()
+    data = {"contact": DANA.id, "into": ELI.id}
+    await store_moves(store, a_move(conversation, an_activity("merged", 2, audience="staff", data=data)))
+
+    after = replace(conversation, contact=ELI.id, seq=2, cursor=2)
+    gone = Contact(MINE, DANA.id, merged_into=ELI.id)
+    await write(store, a_move(after, before=conversation), contacts=(gone,))
+
+    async with store.view() as view:
+        assert [entry.data for entry in await view.latest(MINE, conversation.id, 10, staff=True)] == [data]

@@ -22,10 +22,12 @@ def test_one_line_is_one_key(host: str, key: str) -> None:
     assert network(host) == key
 
 
-def test_without_proxies_nobody_is_believed() -> None:
+def test_without_proxies_nobody_is_believed_and_the_log_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     addresses = Addresses(())
 
-    assert addresses.of("198.51.100.7", ["203.0.113.9"]) == "198.51.100.7"
+    for _ in range(3):
+        assert addresses.of("198.51.100.7", ["203.0.113.9"]) == "198.51.100.7"
+    assert len([line for line in caplog.messages if "SHOPBELL_TRUSTED_PROXIES" in line]) == 1
     assert not addresses.is_proxy("198.51.100.7")
 
 

@@ -222,3 +222,40 @@ def test_the_address_is_the_clients_behind_a_trusted_proxy_only() -> None:
 
     assert an_admission().address("10.0.0.1", headers) == "203.0.113.9"
     assert an_admission().address("10.0.0.2", headers) == "10.0.0.2"
+
+
+def test_whoever_is_one_too_many_is_told_before_anything_is_looked_at() -> None:
+    clock = StillClock()
+    admission = an_admission(clock, per_second=2, connects=Rate(1, 3))
+    assert admission.shed(HOME) is None
+
+    knock(admission)
+    knock(admission)
+    refused = admission.shed(HOME)
+    assert refused is not None
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+
+    clock.move(1)
+    assert admission.shed(HOME) is None, "nothing is taken by asking"
+    for _ in range(2):
+        knock(admission)
+    clock.move(0.5)
+    refused = admission.shed(HOME)
+    assert refused is not None
+    assert refused.status == 429
+    assert admission.shed("") is None, "where many share an address, only the node's own limits count"
+    assert admission.shed("198.51.100.8") is None
+
+
+def test_a_refusal_is_a_whole_http_response() -> None:
+    refused = Turned(503, "Too many.", {"Retry-After": "1"}).response()
+
+    head, _, body = refused.decode().partition("\r\n\r\n")
+    assert head.splitlines() == [
+        "HTTP/1.1 503 Service Unavailable",
+        "Retry-After: 1",
+        "Connection: close",
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Length: 10",
+    ]
+    assert body == "Too many.\n"

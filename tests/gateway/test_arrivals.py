@@ -11,6 +11,7 @@ from msgspec.json import decode
 from chat.errors import Unavailable
 from chat.reading import CatchUp, Missed, Reading
 from gateway import arrivals
+from gateway.protocol import CloseCode
 from tests.builders import NOA, a_conversation
 from tests.node import Node, on_a_node, says
 from tests.peer import Frame, Peer, new_id
@@ -513,3 +514,18 @@ def test_what_was_missed_comes_at_its_own_cursor() -> None:
     (change,) = arrivals.frames_of(NOA, caught)
 
     assert decode(change)["cursor"] == decode(change)["state"]["cursor"] == 7
+
+
+@on_a_node(rate_hellos="1/60s burst 2")
+async def test_an_actor_that_brings_too_many_sockets_has_to_wait(node: Node) -> None:
+    session = await node.contact_session()
+    peers = [await node.contact(session) for _ in range(2)]
+
+    third = await node.peer()
+    await third.say({"type": "hello", "protocol": 1, "token": node.token(session)})
+    assert await third.closed() == CloseCode.RATE_ABUSE
+
+    stranger = await node.contact()  # nobody else has to
+    for peer in (*peers, stranger):
+        started = await peer.ask("conversation.start", id=new_id(), inbox=node.mine.door.id, text="still here")
+        assert started["type"] == "ok"

@@ -8,6 +8,7 @@ from chat.model import Conversation, Entry, Position
 from gateway.bulletin import Bulletin, Item, of_commit, of_missed
 from tests.builders import (
     DANA,
+    ELI,
     MINE,
     NOA,
     SOMCHAI,
@@ -125,3 +126,44 @@ def test_a_stretch_from_the_store_brings_whole_states() -> None:
     assert staff_hears(item)["state"]["cursor"] == 9
     assert the_contact_hears(item)["state"]["people"].keys() == {DANA.id, NOA.id}
     assert [entry["kind"] for entry in the_contact_hears(item)["entries"]] == ["message"]
+
+
+def merged(left: str, *, seq: int) -> Entry:
+    data = {"contact": left, "into": DANA.id}
+    return an_activity("merged", seq, seq=seq, audience="staff", data=data)
+
+
+def test_what_was_rewritten_is_pointed_out_and_who_became_another() -> None:
+    before = a_held_conversation(contact=ELI.id, seq=3)
+    after = a_held_conversation(seq=4, rewritten=4)
+
+    item = the_item(after, merged(ELI.id, seq=4), before=before)
+
+    assert (item.rewritten, item.left, item.contact) == (True, (ELI.id,), DANA.id)
+    assert not the_item(a_held_conversation(seq=5, rewritten=4), before=after).rewritten
+
+
+def test_who_became_another_without_any_conversation_is_pointed_out_too() -> None:
+    item = the_item(a_held_conversation(seq=4), merged(ELI.id, seq=4), before=a_held_conversation(seq=3))
+
+    assert (item.rewritten, item.left) == (False, (ELI.id,))
+
+
+def test_a_stretch_from_the_store_tells_of_a_rewriting_in_it_and_not_of_an_older_one() -> None:
+    conversation = a_held_conversation(seq=6, rewritten=5, cursor=9)
+    of_both = [merged(ELI.id, seq=4), merged("con_third", seq=5), a_message(6, seq=6)]
+
+    (within,) = of_missed(MINE, 5, 9, [(conversation, of_both)]).items
+    (after,) = of_missed(MINE, 8, 9, [(conversation, [a_message(6, seq=6)])]).items
+
+    assert (within.rewritten, within.left) == (True, (ELI.id, "con_third"))
+    assert (after.rewritten, after.left) == (False, ())
+
+
+def test_who_follows_it_is_among_those_who_hear_it_without_asking() -> None:
+    before = a_held_conversation()
+    after = a_held_conversation(followers=(SOMCHAI.id,))
+
+    item = the_item(after, before=before)
+
+    assert (item.hands, item.regrouped) == ((NOA.id, SOMCHAI.id), True)

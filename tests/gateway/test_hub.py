@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
@@ -71,6 +72,12 @@ class Room:
         return ear
 
     def pass_time(self) -> None:
+        """Until no timer is left."""
+        while self.timers:
+            self.ring()
+
+    def ring(self) -> None:
+        """The timers that run now."""
         timers, self.timers = self.timers, []
         for _, call in timers:
             call()
@@ -279,12 +286,32 @@ def test_heads_are_gathered_for_so_long_and_no_longer() -> None:
 
     for cursor in range(1, 5):
         room.hub.deliver(a_bulletin(an_item(seq=cursor), cursor=cursor))
-    assert [seconds for seconds, _ in room.timers] == [0.25]
+    gathered = [seconds for seconds, _ in room.timers]
+    room.ring()
+    assert ear.noticed == []
+    gathered += [seconds for seconds, _ in room.timers]
+    assert gathered == [pytest.approx(0.2), pytest.approx(0.05)]
     room.pass_time()
     room.hub.deliver(a_bulletin(an_item(seq=5), cursor=5))
     room.pass_time()
 
     assert [frame["cursor"] for frame in ear.noticed] == [4, 5]
+
+
+def test_a_change_takes_the_heads_along_that_would_be_told_soon() -> None:
+    room = Room()
+    ear = room.listener(NOA, C)
+
+    room.hub.deliver(a_bulletin(an_item(seq=1), cursor=1))
+    room.ring()
+    room.hub.deliver(a_bulletin(an_item(seq=2), cursor=2))
+
+    assert [frame["cursor"] for frame in ear.noticed] == [2], "behind the change, before the batch is flushed"
+    room.pass_time()
+    assert (len(ear.noticed), room.flushes) == (1, 0)
+
+    room.hub.deliver(a_bulletin(an_item(seq=3), cursor=3))
+    assert len(ear.noticed) == 1, "what comes then is gathered anew"
 
 
 def test_heads_that_need_several_frames_move_the_position_with_the_last() -> None:

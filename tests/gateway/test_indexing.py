@@ -186,7 +186,7 @@ async def test_whatever_happens_the_index_is_what_a_fresh_one_would_be(
     """Caught up in between at random, cut off in the middle, opened again: at the end it has what there is."""
     chance = random.Random(seed)
     engine = new_engine()
-    store = engine.open()
+    store = await engine.open()
     await populate(store)
     await promoted(store)
     conversations: dict[str, Actor] = {}
@@ -202,7 +202,7 @@ async def test_whatever_happens_the_index_is_what_a_fresh_one_would_be(
                 elif chance.random() < 0.4:
                     await cut_off(an_indexing(store, clock), chance)
         await store.close()
-        store = engine.open()
+        store = await engine.open()
     async with open_office(store, clock) as office:
         office._numbers = numbers
         await office.ask(NOA, Merge(id=office.new_id(), contact=ELI.id, into=DANA.id))

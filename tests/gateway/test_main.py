@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chat.audit import NEWEST, Audit
 from chat.clock import SystemClock
 from chat.directory import Directory
 from chat.store.sqlite import SqliteStore
@@ -69,6 +70,7 @@ def test_token_prints_a_bots_token_and_nothing_else(migrated: Path, capsys: pyte
     assert said.out.startswith("sbt_")
     assert len(said.out.split()) == 1
     assert asyncio.run(bot_of(migrated, said.out.strip())) == "Parrot"
+    assert asyncio.run(acts(migrated)) == ["bot_token.create", "bot.create"]
 
 
 def test_a_bot_that_is_there_is_not_made_again(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,6 +151,17 @@ def test_the_module_is_a_command_with_help_and_version() -> None:
     assert run("--version").stdout.startswith("shopbell 0.")
     assert {"serve", "migrate", "seed", "token"} <= set(run("--help").stdout.split())
     assert run().returncode == MISUSED
+
+
+async def acts(data: Path) -> list[str]:
+    """What the audit log of the demo's account says, the newest first."""
+    store = SqliteStore.open(data / "shopbell.db")
+    try:
+        clock = SystemClock()
+        (account,) = await Directory(store, clock).accounts()
+        return [act.action for act in await Audit(store, clock).page(account.id, NEWEST, 10)]
+    finally:
+        await store.close()
 
 
 async def bot_of(data: Path, token: str) -> str | None:

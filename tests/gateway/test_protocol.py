@@ -75,7 +75,8 @@ def test_what_a_connection_says_about_itself() -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_ask_of_the_catalog_is_understood(command: Any) -> None:
     frame = {"type": command.name, "ref": 1, "id": an_id(1), "conversation": C, "inbox": "inb_1", "text": "x", "seq": 1}
-    frame |= {"entry": an_id(2), "emoji": "👍", "button": "yes", "values": {}}
+    frame |= {"entry": an_id(2), "emoji": "👍", "button": "yes", "values": {}, "on": True, "attributes": {}}
+    frame |= {"contact": "con_1", "into": "con_2", "until": None, "priority": 1, "subject": "x"}
 
     ask = decoded(frame)
 
@@ -85,7 +86,7 @@ def test_every_ask_of_the_catalog_is_understood(command: Any) -> None:
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
 def test_every_signal_of_the_catalog_is_understood(signal: Any) -> None:
-    assert type(decoded({"type": signal.name, "conversation": C})) is signal.shape
+    assert type(decoded({"type": signal.name, "conversation": C, "text": "x"})) is signal.shape
 
 
 def test_unknown_fields_are_ignored_whatever_is_in_them() -> None:
@@ -398,3 +399,49 @@ def test_every_close_code_has_a_meaning_and_a_range_that_says_what_to_do() -> No
 
 def test_every_refusal_has_its_own_code() -> None:
     assert len({refusal.code for refusal in REFUSALS}) == len(REFUSALS)
+
+
+CARD = {"kind": "card", "title": "Cat"}
+BAD_BLOCKS: list[tuple[Any, str]] = [
+    ({}, "bad_request"),
+    ("card", "bad_request"),
+    ([{"title": "Cat"}], "bad_request"),
+    ([{"kind": "carousel"}], "bad_request"),
+    ([{"kind": "card"}], "bad_request"),
+    ([{"kind": "card", "title": "Cat", "image": "javascript:alert(1)"}], "bad_request"),
+    ([{"kind": "buttons", "buttons": [{"label": "x", "value": "y", "url": "https://a.example"}]}], "bad_request"),
+    ([{"kind": "form", "fields": [{"name": "a", "label": "b"}]}], "bad_request"),
+    ([CARD] * 11, "too_large"),
+    ([CARD | {"title": "x" * 201}], "too_large"),
+]
+
+
+@pytest.mark.parametrize(("blocks", "code"), BAD_BLOCKS, ids=lambda part: str(part)[:40])
+def test_bad_blocks_are_the_field_at_fault(blocks: Any, code: str) -> None:
+    with pytest.raises(BadFrame) as bad:
+        decoded({"type": "message.send", "ref": 7, "id": an_id(1), "conversation": C, "text": "x", "blocks": blocks})
+
+    assert (bad.value.refused.code, bad.value.refused.field, bad.value.ref) == (code, "blocks", 7)
+    assert len(str(bad.value.refused)) < 120
+
+
+def test_the_largest_form_of_blocks_is_not_too_deep() -> None:
+    product = {"title": "x", "price": 1, "currency": "EUR", "buttons": [{"label": "x", "value": "y"}]}
+    blocks = [{"kind": "products", "products": [product]}]
+
+    ask = decoded({"type": "message.send", "id": an_id(1), "conversation": C, "text": "x", "blocks": blocks})
+
+    assert ask.blocks[0].products[0].buttons[0].value == "y"
+
+
+def test_nul_is_refused_inside_of_blocks_and_values() -> None:
+    fields = {"id": an_id(1), "conversation": C, "entry": an_id(2)}
+    for more in (
+        {"type": "message.edit", "text": "x", "blocks": [CARD | {"text": "a\0b"}]},
+        {"type": "form.submit", "values": {"mail": "a\0b"}},
+        {"type": "form.submit", "values": {"a\0b": "x"}},
+        {"type": "postback", "button": "\0"},
+    ):
+        with pytest.raises(BadFrame) as bad:
+            decoded(fields | more)
+        assert bad.value.refused.code == "bad_request"

@@ -296,8 +296,8 @@ async def test_who_was_blocked_after_it_came_makes_no_signals_until_it_is_unbloc
     me = contact.welcome["me"]["id"]
 
     await agent.ask("contact.block", id=new_id(), contact=me, until=None)
-    for signal in ({"type": "typing", "on": True}, {"type": "preview", "text": "x"}):
-        refused = await contact.ask(signal.pop("type"), conversation=conversation, **signal)
+    for name, what in (("typing", {"on": True}), ("preview", {"text": "x"})):
+        refused = await contact.ask(name, conversation=conversation, **what)
         assert refused["code"] == "blocked"
     assert await heard_typing(watcher) == []
 

@@ -23,7 +23,7 @@ async def test_all_that_is_not_resolved_is_free_again(shop: Shop) -> None:
     ]
     others = await shop.conversation(shop.mine, "con_x", assignee=shop.mine.agent.id, status="open", handler="agent")
 
-    await Release(shop.asking, shop.store)(shop.mine.agent.actor, left.id)
+    await Release(shop.asking, shop.store, shop.clock)(shop.mine.agent.actor, left.id)
     module.AT_ONCE = before
 
     assert [(await now(shop, each)).assignee for each in held] == [None] * 5
@@ -37,7 +37,7 @@ async def test_all_that_is_not_resolved_is_free_again(shop: Shop) -> None:
 async def test_again_changes_nothing(shop: Shop) -> None:
     left = await shop.colleague("agent")
     held = await shop.conversation(shop.mine, "con_a", assignee=left.id, status="open", handler="agent")
-    release = Release(shop.asking, shop.store)
+    release = Release(shop.asking, shop.store, shop.clock)
     await release(shop.mine.agent.actor, left.id)
     seq = (await now(shop, held)).seq
 

@@ -46,6 +46,7 @@ async def test_conversations_go_along_to_the_contact_that_the_shop_knows(node: N
 
         both = {first: ["from the laptop"], second: ["from the phone", "again"]}
         assert after["contact"] == known["contact"] != browser["contact"]
+        assert after["merged"] == browser["contact"]["id"]
         assert await shop.texts(after) == await shop.texts(known) == both
 
 
@@ -67,6 +68,25 @@ async def test_a_copy_of_the_anonymous_secret_never_opens_the_customers_conversa
             peer = await node.peer()
             await peer.say({"type": "hello", "protocol": 1, "token": copied["token"]})
             assert await peer.closed() == CloseCode.UNAUTHORIZED
+
+
+@on_a_node()
+async def test_another_tab_learns_what_has_become_of_its_contact_and_of_no_other(node: Node) -> None:
+    async with a_shopfront(node) as shop:
+        dana = await shop.visit(identity=shop.jwt("dana"))
+        browser = await shop.visit()
+        after = await shop.visit(browser["session"], shop.jwt("dana"))
+
+        async def merged(was: str) -> str | None:
+            answer: str | None = (await shop.knock(session=after["session"], was=was)).json()["merged"]
+            return answer
+
+        assert await merged(browser["contact"]["id"]) == browser["contact"]["id"]
+        stranger = (await shop.visit())["contact"]["id"]
+        for other in (dana["contact"]["id"], stranger, "con_nobody", "\U0001f600"):
+            assert await merged(other) is None
+        eli = await shop.visit(after["session"], shop.jwt("eli"))
+        assert eli["merged"] is None
 
 
 @on_a_node()
@@ -197,6 +217,20 @@ async def _send_all(peer: Peer, asks: list[Frame]) -> set[int]:
     except (Closed, OSError):
         pass
     return waiting
+
+
+@on_a_node(rate_anonymous_messages="1/600s burst 2")
+async def test_whom_the_shop_vouches_for_is_under_no_strangers_limit(node: Node) -> None:
+    async with a_shopfront(node) as shop:
+        stranger = await shop.peer(await shop.visit())
+        customer = await shop.peer(await shop.visit(identity=shop.jwt()))
+
+        async def sends(peer: Peer) -> list[str]:
+            asks = {"inbox": node.mine.door.id, "text": "Hello?"}
+            return [(await peer.ask("conversation.start", id=new_id(), **asks))["type"] for _ in range(4)]
+
+        assert await sends(stranger) == ["ok", "ok", "refused", "refused"]
+        assert await sends(customer) == ["ok"] * 4
 
 
 @on_a_node()

@@ -128,14 +128,14 @@ async def test_a_node_that_dies_between_asking_and_deleting_wakes_nothing_twice(
 
 
 async def test_timers_survive_a_restart(engine: StoreEngine, clock: StillClock) -> None:
-    before = engine.open()
+    before = await engine.open()
     await populate(before)
     async with at_work(before, clock) as works:
         conversation = await works.snoozed(60)
     await before.close()
     clock.move(60)
 
-    after = engine.open()
+    after = await engine.open()
     async with at_work(after, clock) as works:
         assert await works.alarms.ring() == 1
         assert await works.status(conversation) == "queued"

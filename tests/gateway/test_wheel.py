@@ -1,9 +1,10 @@
 """The wheel: every rider is pinged once per turn and checked soon after; the hurried are looked at every second."""
 
+import asyncio
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from gateway.wheel import Wheel
+from gateway.wheel import AT_ONCE, Wheel
 
 
 @dataclass(eq=False)
@@ -36,7 +37,7 @@ class Turning:
         for tick in range(1, ticks + 1):
             for bike in bikes:
                 bike.tick = tick
-            self.wheel.tick(float(tick))
+            asyncio.run(self.wheel.tick(float(tick)))
 
     def _flush(self) -> None:
         self.flushes += 1
@@ -101,12 +102,39 @@ def test_riders_may_dismount_while_they_are_asked() -> None:
     assert turning.wheel.hurried == set()
 
 
-def test_what_a_tick_puts_out_is_flushed_once() -> None:
-    turning = Turning(25, 10)
+def test_what_a_tick_puts_out_is_flushed() -> None:
+    turning, bike = Turning(25, 10), Bike()
+    turning.wheel.mount(bike)
 
-    turning.turn(7)
+    turning.turn(25, bike)
 
-    assert turning.flushes == 7
+    assert turning.flushes == len(bike.pinged) + len(bike.checked)
+
+
+async def test_a_crowd_is_looked_at_in_several_turns_of_the_loop() -> None:
+    turning, bikes = Turning(25, 10), [Bike() for _ in range(AT_ONCE * 2 + 1)]
+    turning.wheel.hurried.update(bikes)
+    tick = asyncio.ensure_future(turning.wheel.tick(1.0))
+    looked_at = []
+    while not tick.done():
+        await asyncio.sleep(0)
+        looked_at.append(sum(len(bike.looked_at) for bike in bikes))
+
+    assert {AT_ONCE, AT_ONCE * 2, AT_ONCE * 2 + 1} <= set(looked_at)
+
+
+async def test_who_has_gone_meanwhile_isnt_looked_at() -> None:
+    turning, bikes = Turning(25, 10), [Bike() for _ in range(AT_ONCE * 2)]
+    turning.wheel.hurried.update(bikes)
+    tick = asyncio.ensure_future(turning.wheel.tick(1.0))
+    await asyncio.sleep(0)
+    late = [bike for bike in bikes if not bike.looked_at]
+    for bike in late:
+        turning.wheel.hurried.discard(bike)
+    await tick
+
+    assert len(late) == AT_ONCE
+    assert not any(bike.looked_at for bike in late)
 
 
 def test_the_shortest_turn_still_leaves_time_for_a_pong() -> None:

@@ -5,7 +5,7 @@ import { SessionEnded } from "../../widget/src/wire/refused.ts";
 import { memoryKeep } from "../../widget/src/wire/storage.ts";
 
 let posted: Record<string, unknown>[] = [];
-let answers: { session?: string; status?: number; contact?: string; expires_in?: number }[] = [];
+let answers: { session?: string; status?: number; contact?: string; expires_in?: number; merged?: string }[] = [];
 
 Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
 
@@ -14,8 +14,8 @@ beforeEach(() => {
   answers = [];
   globalThis.fetch = async (_, init) => {
     posted.push(JSON.parse(String(init?.body)) as Record<string, unknown>);
-    const { status = 200, contact = "con_1", session = `secret of ${contact}`, expires_in = 600 } = answers.shift() ?? {};
-    const body = { session, token: `token ${posted.length}`, expires_in, inbox: { id: "inb_1", name: "" }, contact: { id: contact } };
+    const { status = 200, contact = "con_1", session = `secret of ${contact}`, expires_in = 600, merged = null } = answers.shift() ?? {};
+    const body = { session, token: `token ${posted.length}`, expires_in, inbox: { id: "inb_1", name: "" }, contact: { id: contact }, merged };
     return new Response(JSON.stringify(body), { status });
   };
 });
@@ -66,8 +66,8 @@ test("when the server makes another contact of us, the old one has ended", async
   assert.equal((await session.begin()).contact.id, "con_2");
 });
 
-test("a contact that was merged is another one under the same secret: what it had typed goes along", async () => {
-  answers = [{ session: "ours" }, { session: "ours", contact: "con_2" }, { contact: "con_3" }];
+test("only what a contact that was merged had typed goes along, and the server says which that is", async () => {
+  answers = [{}, { contact: "con_2", merged: "con_1" }, { contact: "con_3" }];
   const session = new Session("demo", memoryKeep());
   await session.begin();
 
@@ -75,6 +75,62 @@ test("a contact that was merged is another one under the same secret: what it ha
   assert.equal(session.formerly, "con_1");
   await assert.rejects(session.token(true), SessionEnded);
   assert.equal(session.formerly, undefined);
+  assert.deepEqual(posted.map(({ was }) => was), [undefined, "con_1", "con_2"]);
+});
+
+test("what the shop says is told once, as it may have ended when we come back", async () => {
+  answers = [{}, { contact: "con_2", session: "new" }];
+  const session = new Session("demo", memoryKeep());
+  await session.begin();
+
+  assert.equal(session.identify("jwt"), true);
+  assert.equal((await session.begin()).contact.id, "con_2");
+  assert.equal(session.secret, "new");
+  assert.equal(session.identify("jwt"), false);
+  await session.token(true).catch(() => undefined);
+  assert.deepEqual(posted.map(({ identity }) => identity), [undefined, "jwt", undefined]);
+});
+
+test("the same customer signed anew is no news, another one is", async () => {
+  const signed = (sub: string, exp: number): string => `head.${btoa(JSON.stringify({ sub, exp }))}.signature`;
+  const session = new Session("demo", memoryKeep());
+
+  assert.equal(session.identify(signed("dana", 1)), true);
+  assert.equal(session.identify(signed("dana", 2)), true); // the first was never told
+  await session.begin();
+  assert.equal(session.identify(signed("dana", 3)), false);
+  assert.equal(session.identify(signed("eli", 3)), true);
+});
+
+test("after logging out the secret is gone, here and there, and whoever comes next is a stranger", async () => {
+  const session = new Session("demo", memoryKeep());
+  await session.begin();
+
+  assert.equal(session.identify(null), true);
+  assert.equal(session.isKnown, false);
+  await session.begin();
+  assert.deepEqual(posted.slice(1), [{ session: "secret of con_1" }, { inbox: "demo" }]);
+});
+
+test("what was asked for somebody else comes too late", async () => {
+  answers = [{}, { contact: "con_dana" }, {}];
+  const session = new Session("demo", memoryKeep());
+  await session.begin();
+  session.identify("jwt");
+  const asked = session.begin();
+  session.identify(null);
+  await asked;
+
+  assert.equal(session.isKnown, false);
+});
+
+test("what nobody's key has signed ends the chat, instead of going on as whoever was here before", async () => {
+  answers = [{}, { status: 401 }];
+  const session = new Session("demo", memoryKeep());
+  await session.begin();
+  session.identify("forged");
+
+  await assert.rejects(session.begin(), SessionEnded);
 });
 
 test("no such inbox is final; trouble and too many requests pass", async () => {

@@ -19,7 +19,9 @@ const shopper = new Shopper(new Session(inbox, keep), keep, (message) => loader.
 const loader = parent(heard);
 
 function heard(message: ToFrame): void {
+  if (message.shopbell === "identity") return shopper.identify(message.identity);
   if (message.shopbell !== "hello") return shopper.opened(message.shopbell === "open", message.full);
+  if (message.identity !== undefined) shopper.identify(message.identity);
   speak(message.lang, navigator.language);
   const look = paint(message.colour);
   document.documentElement.style.setProperty("--colour", look.colour);

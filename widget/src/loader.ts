@@ -9,6 +9,10 @@ import { optionsOf } from "./loader/options.ts";
 interface Shopbell {
   open(): void;
   close(): void;
+  /** Who the shopper is, as a JWT that the shop's backend signed: docs/identity.md. */
+  identify(jwt: string): void;
+  /** The shopper has logged out of the shop. */
+  logout(): void;
 }
 
 declare global {
@@ -19,12 +23,14 @@ declare global {
 
 function load(script: HTMLScriptElement): void {
   const options = optionsOf(script);
-  let started: Shopbell | undefined;
+  let started: ReturnType<typeof chat> | undefined;
   const shopbell: Shopbell = {
     open: () => start().open(),
     close: () => started?.close(),
+    identify: (jwt) => start().identify(jwt),
+    logout: () => start().identify(null),
   };
-  const start = (): Shopbell => (started ??= chat(options));
+  const start = (): ReturnType<typeof chat> => (started ??= chat(options));
   window.Shopbell = shopbell;
   // After the page has loaded: we take no part in its first paint, and frameworks have hydrated by then.
   const soon = (): void => void setTimeout(() => quietly(start), 0);

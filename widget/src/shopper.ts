@@ -90,6 +90,21 @@ export class Shopper {
     this.changed();
   }
 
+  /** What the shop says who we are; null: nobody that it knows any more. */
+  identify(identity: string | null): void {
+    const wasNobody = !this.session.identity;
+    if (!this.session.identify(identity)) return;
+    // A stranger goes on looking and writing until more is known: it goes along.
+    if (identity !== null && wasNobody) this.client?.stop();
+    else this.drop();
+    this.wasSynced = false;
+    this.begun = "no";
+    if (identity === null) this.tell({ shopbell: "state", unread: 0, active: false });
+    this.told = "";
+    if (this.isOpen || this.session.isKnown) void this.begin();
+    this.changed();
+  }
+
   leave(): void {
     this.tell({ shopbell: "close" });
   }
@@ -163,21 +178,32 @@ export class Shopper {
   private async begin(): Promise<void> {
     if (this.begun !== "no") return;
     this.begun = "yes";
+    const { identity } = this.session;
     try {
       const { contact, inbox } = await this.session.begin();
+      if (identity !== this.session.identity) return; // somebody else meanwhile, who begins anew
       this.inbox = inbox.id;
       this.connect(contact.id);
     } catch (error) {
       this.begun = error instanceof SessionEnded ? "never" : "no";
+      if (this.begun === "never") this.drop();
       if (this.begun === "no") setTimeout(() => void this.begin(), TRY_AGAIN_MS * (1 + Math.random()));
     }
     this.changed();
   }
 
+  private drop(): void {
+    this.client?.stop();
+    this.client = undefined;
+  }
+
   private connect(contact: string): void {
     const { formerly } = this.session;
+    const { conversation, place } = this.view;
+    const isOurs = conversation !== undefined && (contact === this.me || formerly === this.me);
+    if (!isOurs) this.choice = { kind: "latest" };
+    else if (this.choice.kind !== "list") this.choice = { kind: "one", place }; // while somebody types there
     this.me = contact;
-    this.choice = { kind: "latest" };
     this.client = new WireClient({
       url: `${location.origin.replace(/^http/, "ws")}/v1/socket`,
       token: (fresh) => this.session.token(fresh),

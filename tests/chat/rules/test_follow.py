@@ -51,7 +51,8 @@ def test_supervisors_may_make_others_follow_and_let_them_go() -> None:
     change = followed(BOSS, other=SOMCHAI)
     ended = followed(BOSS, on=False, other=GONE, followers=(GONE.id,))
 
-    assert change and ended
+    assert change is not None
+    assert ended is not None
     assert (change.conversation.followers, ended.conversation.followers) == ((SOMCHAI.id,), ())
 
 

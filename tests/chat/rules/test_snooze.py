@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from tests.builders import DANA, MINE, MOMENT, NOA, SOMCHAI, a_conversation, a_h
 NOW = MOMENT + 1000
 LATER = NOW + 60_000
 US = system(MINE)
-ASLEEP = {"status": "snoozed", "snoozed_until": LATER}
+ASLEEP: dict[str, Any] = {"status": "snoozed", "snoozed_until": LATER}
 
 
 def snoozed(before: Conversation, until: int | None = LATER, number: int = 2) -> Change | None:
@@ -45,7 +46,9 @@ def test_a_snoozed_conversation_is_aside_until_its_time_and_a_timer_is_set() -> 
 def test_the_timers_id_is_one_that_an_ask_may_have_and_follows_from_the_snoozes() -> None:
     first, again, another = (snoozed(a_conversation(), number=number) for number in (2, 2, 3))
 
-    assert first and again and another
+    assert first is not None
+    assert again is not None
+    assert another is not None
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", first.timers[0].id)
     assert first.timers == again.timers
     assert len({first.timers[0].id, another.timers[0].id, an_id(2), an_id(3)}) == 4
@@ -120,7 +123,9 @@ def test_resolving_and_claiming_end_it_and_assigning_does_not() -> None:
         Assign(id=an_id(2), conversation=before.id, assignee=SOMCHAI.id), a_turn(NOA, before, other=SOMCHAI)
     )
 
-    assert resolved and claimed and assigned
+    assert resolved is not None
+    assert claimed is not None
+    assert assigned is not None
     assert (resolved.conversation.status, resolved.conversation.snoozed_until) == ("resolved", None)
     assert (claimed.conversation.status, claimed.conversation.snoozed_until) == ("open", None)
     assert replace(assigned.conversation, seq=1) == replace(

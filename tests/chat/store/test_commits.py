@@ -38,10 +38,11 @@ def test_between_the_two_it_stays_as_it_is(was_slow: bool) -> None:
     assert after(*[BETWEEN] * LONG_ENOUGH, place=place).is_thread is was_slow
 
 
-def test_one_slow_commit_among_quick_ones_changes_nothing() -> None:
-    place = after(*[0.0003] * LONG_ENOUGH)
+@pytest.mark.parametrize("seconds", [SLOW_SECONDS * 4, 0.1], ids=["slow", "a checkpoint"])
+def test_one_slow_commit_among_quick_ones_changes_nothing(seconds: float) -> None:
+    place = after(*[QUICK_SECONDS / 2] * LONG_ENOUGH)
 
-    assert not after(SLOW_SECONDS * 4, place=place).is_thread
+    assert not after(seconds, place=place).is_thread
 
 
 @given(st.lists(st.floats(QUICK_SECONDS, SLOW_SECONDS), max_size=200), st.booleans())

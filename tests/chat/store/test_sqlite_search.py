@@ -11,7 +11,8 @@ import pytest
 from chat.folding import fold
 from chat.search import Doc, Filters
 from chat.store.sqlite import SqliteStore
-from chat.store.sqlite_search import LOOKED_AT, RUN, RUN_CHARACTERS
+from chat.store.sqlite_candidates import LOOKED_AT
+from chat.store.sqlite_runs import RUN, RUN_CHARACTERS
 from tests.builders import MINE, MOMENT, a_conversation, a_message, a_move, an_id, populate, store_moves
 from tests.engines import SqliteEngine
 
@@ -25,7 +26,7 @@ def engine(tmp_path: Path) -> SqliteEngine:
 
 @pytest.fixture
 def store(engine: SqliteEngine, runner: asyncio.Runner) -> Iterator[SqliteStore]:
-    store = engine.open()
+    store = runner.run(engine.open())
     runner.run(populate(store))
     runner.run(store_moves(store, a_move(a_conversation(), a_message(1))))
     yield store
@@ -135,7 +136,7 @@ async def test_a_turn_needs_no_fsync_and_the_ledger_has_its_own_again(
         levels.append(synchronous())
         return 1
 
-    monkeypatch.setattr("chat.store.sqlite_search._DROP_DOC", "DELETE FROM search_docs WHERE key = ? AND seen()")
+    monkeypatch.setattr("chat.store.sqlite_runs.DROP_DOC", "DELETE FROM search_docs WHERE key = ? AND seen()")
     store._writer.create_function("seen", 0, seen)
     await store.search.forget(MINE, contacts=[an_id(1)])
     assert levels == [2]  # an erasure must be on the disk
@@ -161,7 +162,7 @@ async def test_a_turn_that_is_cancelled_leaves_the_writer_alone(store: SqliteSto
 
 async def test_a_search_ends_however_much_there_is(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     assert LOOKED_AT > 20_000
-    monkeypatch.setattr("chat.store.sqlite_search.LOOKED_AT", 300)
+    monkeypatch.setattr("chat.store.sqlite_candidates.LOOKED_AT", 300)
     await put(store, docs("the one", *("abcabd" for _ in range(700))))
 
     found = await store.search.candidates(MINE, ["abcabd", "abcabd"], Filters(since=MOMENT + 1), 100)
@@ -169,12 +170,21 @@ async def test_a_search_ends_however_much_there_is(store: SqliteStore, monkeypat
     assert (found.docs, found.cut) == ([], True)
 
 
+async def test_long_texts_count_for_more(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.store.sqlite_candidates.LOOKED_AT", 300)
+    await put(store, docs(*("ab " * 2_000 for _ in range(20))))
+
+    found = await store.search.candidates(MINE, ["ab"], Filters(), 100)
+
+    assert (len(found.docs) < 10, found.cut) == (True, True)
+
+
 async def test_triggers_come_back_when_a_migration_made_their_table_anew(engine: SqliteEngine) -> None:
-    store = engine.open()
+    store = await engine.open()
     store._writer.execute("DROP TRIGGER search_new_contact")
     await store.close()
 
-    again = engine.open()
+    again = await engine.open()
     await populate(again)
     assert await again.search.behind() != []
     await again.close()

@@ -37,6 +37,17 @@ async def test_the_last_admin_stays(shop: Shop) -> None:
 
 
 @in_a_shop
+async def test_nobody_deactivates_oneself(shop: Shop) -> None:
+    second = await shop.colleague("admin")
+
+    own = await shop.act("POST", f"/v1/agents/{second.id}/deactivate", agent=second)
+    others = await shop.act("POST", f"/v1/agents/{second.id}/deactivate")
+
+    assert (own.status_code, own.json()["code"]) == (409, "invalid_state")
+    assert others.json()["active"] is False
+
+
+@in_a_shop
 async def test_who_is_deactivated_is_out_at_once_and_may_come_back(shop: Shop) -> None:
     second = await shop.colleague("agent")
     client = await shop.agents_client(second)

@@ -70,3 +70,10 @@ async def test_no_such_path_and_no_such_method_are_problems_too(shop: Shop) -> N
 
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["code"], wrong.headers["allow"]) == (405, "method_not_allowed", "POST")
+
+
+@in_a_shop
+async def test_a_wrong_method_is_told_all_right_ones(shop: Shop) -> None:
+    answer = await shop.client.delete("/v1/account")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, PATCH")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat.uploads import FAMILIES
 from gateway.files.content import HEAD, SHOWN, TEXT, UNKNOWN, ZIP, Kind, Sniffer, admits, family
 from tests.filing import GIF_SCRIPT, HTML, PDF, SVG, a_picture, an_archive
 
@@ -140,6 +141,7 @@ def test_little_is_kept_of_a_large_file() -> None:
 )
 def test_a_list_admits_families_and_single_types(type: str, word: str) -> None:
     assert family(type) == word
+    assert word in FAMILIES
     assert admits((word,), type)
     assert admits((type,), type)
     assert not admits(("audio",), type)

@@ -78,6 +78,29 @@ async def test_what_is_cut_leaves_nothing(filing: Filing) -> None:
 
 
 @in_a_filing_shop
+async def test_what_a_stopping_server_gives_up_leaves_nothing(filing: Filing) -> None:
+    _, contact = await filing.shop.contact()
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def waiting() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            yield PDF + bytes(90_000)
+        begun.set()
+        await never.wait()
+
+    taking = asyncio.create_task(intake(filing).take(contact, "name", MANY, None, waiting()))
+    await begun.wait()
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    never.set()
+
+    async with asyncio.timeout(10):
+        while await filing.kept() != (set(), 0):  # noqa: ASYNC110  # threads of obstore end it
+            await asyncio.sleep(0.01)
+
+
+@in_a_filing_shop
 async def test_more_is_not_even_read(filing: Filing) -> None:
     _, contact = await filing.shop.contact()
     read: list[int] = []
@@ -136,6 +159,30 @@ async def test_so_many_at_once_and_no_more(filing: Filing) -> None:
     await asyncio.gather(*first, third)
 
     assert (await busy.take(contact, "name", MANY, None, dripping(b"text"))).size == 4
+    assert (len(busy._actors), len(busy._addresses)) == (0, 0)
+
+
+@in_a_filing_shop
+async def test_one_address_can_not_take_all_places(filing: Filing) -> None:
+    """However many contacts it makes."""
+    contacts = [(await filing.shop.contact())[1] for _ in range(4)]
+    go_on = asyncio.Event()
+
+    async def waiting() -> AsyncIterator[bytes]:
+        yield b"some "
+        await go_on.wait()
+
+    busy = intake(filing, per_address=3)
+    there = "198.51.100.7"
+    first = [asyncio.create_task(busy.take(each, "name", MANY, None, waiting(), there)) for each in contacts[:3]]
+    await asyncio.sleep(0)
+    with pytest.raises(Busy):
+        await busy.take(contacts[3], "name", MANY, None, dripping(b"text"), there)
+    assert (await busy.take(contacts[3], "name", MANY, None, dripping(b"text"), "203.0.113.9")).size == 4
+    go_on.set()
+    await asyncio.gather(*first)
+
+    assert (await busy.take(contacts[3], "name", MANY, None, dripping(b"text"), there)).size == 4
 
 
 @in_a_filing_shop

@@ -1,10 +1,10 @@
 """What nobody needs is cleared away, rows and objects, over every engine; what somebody needs never is."""
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from chat.errors import Unavailable
-from chat.store.tables import accounts, uploads
+from chat.store.tables import accounts, contacts, uploads
 from gateway.files.sweep import OBJECTS_MS
 from tests.filing import Filing, a_picture, dripping, in_a_filing_shop
 
@@ -84,6 +84,21 @@ async def test_a_contacts_files_are_deleted_with_it(filing: Filing) -> None:
     others = await filing.sent(other, b"another's")
 
     await filing.sweep.delete_of_contact(filing.shop.mine.id, contact.id)
+
+    assert await filing.kept() == ({f"{filing.shop.mine.id}/{others['id']}"}, 1)
+
+
+@in_a_filing_shop
+async def test_what_an_erased_contact_left_is_found_later_too(filing: Filing) -> None:
+    headers, contact = await filing.shop.contact()
+    other, beside = await filing.shop.contact()
+    await filing.attach(contact.id, await filing.sent(headers, a_picture()))
+    others = await filing.sent(other, b"another's")
+    await filing.attach(beside.id, others)
+
+    await filing.cold(update(contacts).where(contacts.c.id == contact.id).values(erased=True))
+    filing.shop.clock.move(AGES)
+    await filing.sweep.run()
 
     assert await filing.kept() == ({f"{filing.shop.mine.id}/{others['id']}"}, 1)
 

@@ -14,7 +14,7 @@ import type { Options } from "./options.ts";
 const READY_MS = 12_000; // by then the app answers, or we say that it doesn't
 const CROSS = "M6 6l12 12M18 6 6 18";
 
-export function chat(options: Options): { open(): void; close(): void } {
+export function chat(options: Options): { open(): void; close(): void; identify(identity: string | null): void } {
   const { words } = options;
   const remembered = memory(options.inbox);
   const narrow = matchMedia("(max-width: 480px), (max-height: 480px)"); // as in chat.css
@@ -22,6 +22,7 @@ export function chat(options: Options): { open(): void; close(): void } {
   let unread = 0;
   let app: Frame | undefined;
   let giveUp = 0;
+  let who: string | null | undefined;
 
   const button = launcher(words, () => (isOpen ? close() : open()));
   const sorry = element("p", { role: "status" });
@@ -63,7 +64,7 @@ export function chat(options: Options): { open(): void; close(): void } {
   }
 
   function hello(): ToFrame {
-    return { shopbell: "hello", lang: options.lang, colour: options.colour, open: isOpen, full: narrow.matches };
+    return { shopbell: "hello", lang: options.lang, colour: options.colour, open: isOpen, full: narrow.matches, identity: who };
   }
 
   function heard(message: ToLoader): void {
@@ -96,6 +97,13 @@ export function chat(options: Options): { open(): void; close(): void } {
     if (hadFocus) button.node.focus();
   }
 
+  /** Costs nothing until the frame is there; but only the frame can forget who this browser was. */
+  function identify(identity: string | null): void {
+    who = identity;
+    if (!identity) load();
+    app?.tell({ shopbell: "identity", identity });
+  }
+
   function show(): void {
     remembered.open = isOpen;
     host.toggleAttribute("open", isOpen);
@@ -111,5 +119,5 @@ export function chat(options: Options): { open(): void; close(): void } {
   isOpen = remembered.open && !narrow.matches; // a full screen that opens by itself would be in the way
   show();
   if (isOpen || remembered.active) load();
-  return { open, close };
+  return { open, close, identify };
 }
