@@ -34,6 +34,9 @@ from tests.servers import postgres, redis
 class StoreEngine(Protocol):
     """Opens the same database again and again, and can hurt it from outside as the world would."""
 
+    scrubs_at_once: bool
+    """Whether nothing is left in its files after a scrub that nobody disturbs."""
+
     async def open(self) -> Store: ...
 
     def locked(self) -> AbstractContextManager[None]:
@@ -57,6 +60,8 @@ class StoreEngine(Protocol):
 
 class SqliteEngine:
     """One file in a folder of its own."""
+
+    scrubs_at_once = True
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "chat.db"
@@ -124,6 +129,7 @@ class SlowSqliteEngine(SqliteEngine):
 class PostgresEngine:
     """A database of its own in the run's cluster."""
 
+    scrubs_at_once = False
     _numbers = iter(range(1, 1_000_000))
 
     def __init__(self, folder: Path) -> None:

@@ -44,7 +44,12 @@ SERVER_SETTINGS = {
 }
 
 if TYPE_CHECKING:  # generic for the type checker alone
+    from chat.store.search_index import SearchIndex
+
     Pool = asyncpg.Pool[asyncpg.Record]
+# Where people's words, names and addresses stand.
+_VACUUM = """
+    VACUUM (SKIP_LOCKED) entries, conversations, contacts, identities, sessions, uploads, search_docs, search_grams"""
 _SUM_OF_HEADS = "SELECT coalesce(sum(cursor), 0)::bigint FROM ledgers"
 
 
@@ -90,6 +95,10 @@ class PostgresStore:
     def epoch(self) -> str:
         return self._epoch
 
+    @property
+    def search(self) -> SearchIndex:
+        raise NotImplementedError("there is no search index in PostgreSQL yet")
+
     async def begin(self, accounts: Collection[str]) -> PostgresTransaction:
         with as_unavailable():
             writer = await self._writers.acquire(timeout=PATIENCE_SECONDS)
@@ -131,6 +140,15 @@ class PostgresStore:
         with _as_unavailable_when_cold("written"):
             async with self._cold.begin() as connection:
                 return await connection.run_sync(work)
+
+    async def scrub(self) -> bool:
+        """Never done now: no statement reads the old rows any more, but their bytes go when the server writes those
+        pages and its log anew. A vacuum lets it do that soon; what isn't done in time here, it does by itself."""
+        with as_unavailable():
+            async with self._readers.acquire(timeout=PATIENCE_SECONDS) as reader:
+                with suppress(asyncpg.QueryCanceledError, TimeoutError):  # large tables
+                    await reader.execute(_VACUUM)
+        return False
 
     async def close(self) -> None:
         with suppress(Unavailable, asyncpg.PostgresError, OSError, TimeoutError):
@@ -304,7 +322,8 @@ class PostgresTransaction:
             columns = (*postgres_rows.ENTRY_COLUMNS, "ask", "asker", "asked_at")
             await self._writer.copy_records_to_table("entries", records=versions, columns=columns)
             older = [(item.entry.id, account, item.entry.seq) for account, item, _ in later]
-            await self._writer.execute(postgres_rows.SUPERSEDE, *postgres_rows.turned(older))
+            for statement in postgres_rows.SUPERSEDE:
+                await self._writer.execute(statement, *postgres_rows.turned(older))
 
     async def _write_rest(self, moves: Sequence[Move]) -> None:
         """Timers and followers: few moves have any."""

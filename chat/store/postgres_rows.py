@@ -81,9 +81,11 @@ ENTRY_COLUMNS = (
     "account", "conversation", "id", "seq", "born", "cursor", "kind", "audience", "author", "at", "text", "activity",
     "data", "digest",
 )  # fmt: skip
-SUPERSEDE = """
+_SUPERSEDE = """
     UPDATE entries e SET superseded = true FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS v(id, account, seq)
-    WHERE e.id = v.id AND e.account = v.account AND e.seq < v.seq"""
+    WHERE e.id = v.id AND e.account = v.account AND e.seq {} e.born AND e.seq < v.seq"""
+# In two steps: each has an index of its own, and one statement over both would find neither.
+SUPERSEDE = (_SUPERSEDE.format("="), _SUPERSEDE.format("<>"))
 ERASE = "UPDATE entries SET text = '', data = NULL WHERE conversation = $1"
 INSERT_TIMER = """
     INSERT INTO timers (account, id, at, kind, conversation) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"""
@@ -100,6 +102,12 @@ MERGE_CONTACT = (
     "UPDATE uploads SET owner = $1 WHERE owner = $2",
     """UPDATE entries SET author = $1 WHERE author = $2 AND conversation IN (
         SELECT c.key FROM conversations c WHERE c.contact = $1)""",
+    """UPDATE entries SET asker = $1 WHERE asker = $2 AND conversation IN (
+        SELECT c.key FROM conversations c WHERE c.contact = $1)""",
+    # Reactions and answered forms name it; but the line that says who became whom stays true. An id is made of letters,
+    # digits and an underscore: JSON has it as it is.
+    """UPDATE entries SET data = replace(data, '"' || $2::text || '"', '"' || $1::text || '"') WHERE data IS NOT NULL
+        AND activity <> 'merged' AND conversation IN (SELECT c.key FROM conversations c WHERE c.contact = $1)""",
 )
 
 

@@ -21,16 +21,22 @@ _FOLLOWED = f"""{_STATES}{_OPEN} AND c.key IN (SELECT f.conversation FROM follow
 _MOVED = f"{_STATES} AND c.cursor > $2 ORDER BY c.cursor LIMIT $3"
 _WAITING = f"{_STATES}{_OPEN} ORDER BY c.waiting_since NULLS LAST, c.cursor DESC LIMIT $2"
 _RESOLVED = f"{_STATES} AND c.status = 'resolved' ORDER BY c.cursor DESC LIMIT $2"
+_BLOCKED = """
+    SELECT c.blocked_until FROM contacts c JOIN accounts a ON a.key = c.account WHERE a.id = $1 AND c.id = $2"""
 _CURSORS = "SELECT a.id, l.cursor FROM accounts a JOIN ledgers l ON l.account = a.key WHERE a.id = ANY($1)"
-_ALL_ENTRIES = f"""
-    SELECT {ENTRY}, e.superseded FROM entries e
-    WHERE e.conversation = (
-        SELECT c.key FROM conversations c JOIN accounts a ON a.key = c.account WHERE a.id = $1 AND c.id = $2)"""
+_KEY = "(SELECT c.key FROM conversations c JOIN accounts a ON a.key = c.account WHERE a.id = $1 AND c.id = $2)"
+_ALL_ENTRIES = f"SELECT {ENTRY}, e.superseded FROM entries e WHERE e.conversation = {_KEY}"
 _ENTRIES = f"{_ALL_ENTRIES} AND NOT e.superseded"
+# Cursors grow with seqs but no index has both: the seq to begin at is looked for from the end, where what is missed
+# stands. A long conversation isn't read from its beginning.
+_AFTER_CURSOR = f"""{_ENTRIES} AND e.seq > coalesce(
+        (SELECT max(o.seq) FROM entries o WHERE o.conversation = {_KEY} AND o.cursor <= $3), 0)
+    ORDER BY e.seq LIMIT $4"""
 _FOR_EVERYONE = " AND e.audience = 'everyone'"
 _VERSIONS = f"""
     SELECT {ENTRY} FROM entries e WHERE e.account = (SELECT a.key FROM accounts a WHERE a.id = $1)
     AND e.seq {{}} e.born AND e.id = ANY($2)"""
+_OF_CONVERSATION = " AND e.conversation = (SELECT c.key FROM conversations c WHERE c.id = $3)"
 
 
 class PostgresView:
@@ -48,6 +54,9 @@ class PostgresView:
     async def conversation(self, account: str, conversation: str) -> Conversation | None:
         states = await self._states(_STATES + " AND c.id = $2", account, conversation)
         return states[0] if states else None
+
+    async def blocked_until(self, account: str, contact: str) -> int:
+        return await self._reader.fetchval(_BLOCKED, account, contact) or 0
 
     async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
         return await self._states(_OF_CONTACT, account, contact, limit)
@@ -78,8 +87,12 @@ class PostgresView:
         newest = {row[0]: row for row in await self._versions("<>", account, old, " AND NOT e.superseded")}
         return _sorted([(*newest[row[0]], False) if row[-1] else row for row in rows])
 
-    async def versions(self, account: str, entry: str) -> list[Entry]:
-        rows = [row for comparison in ("=", "<>") for row in await self._versions(comparison, account, [entry])]
+    async def versions(self, account: str, conversation: str, entry: str) -> list[Entry]:
+        rows = [
+            row
+            for comparison in ("=", "<>")
+            for row in await self._versions(comparison, account, [entry], _OF_CONVERSATION, conversation)
+        ]
         return sorted((entry_of(row) for row in rows), key=lambda version: -version.seq)
 
     async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]:
@@ -88,11 +101,10 @@ class PostgresView:
         return _sorted(await self._reader.fetch(statement, account, conversation, seq, limit))
 
     async def after_cursor(self, account: str, conversation: str, cursor: int, limit: int) -> list[Entry]:
-        statement = f"{_ENTRIES} AND e.cursor > $3 ORDER BY e.seq LIMIT $4"
-        return _sorted(await self._reader.fetch(statement, account, conversation, cursor, limit))
+        return _sorted(await self._reader.fetch(_AFTER_CURSOR, account, conversation, cursor, limit))
 
-    async def _versions(self, comparison: str, account: str, ids: list[str], more: str = "") -> list[Any]:
-        return await self._reader.fetch(_VERSIONS.format(comparison) + more, account, ids)
+    async def _versions(self, comparison: str, account: str, ids: list[str], more: str = "", *values: str) -> list[Any]:
+        return await self._reader.fetch(_VERSIONS.format(comparison) + more, account, ids, *values)
 
     async def _states(self, statement: str, *values: Any) -> list[Conversation]:
         return [decode_state(row[0]) for row in await self._reader.fetch(statement, *values)]
