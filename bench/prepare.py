@@ -14,9 +14,9 @@ import orjson
 from chat.clock import SystemClock
 from chat.directory import Directory
 from chat.sessions import Sessions
-from chat.store.sqlite import SqliteStore
 from gateway import settings
 from gateway.auth import Tokens
+from gateway.engines import open_store
 from gateway.secret import kept_secrets
 
 
@@ -29,7 +29,7 @@ def main() -> None:
 async def _prepare(layout: list[tuple[int, int]]) -> list[dict[str, Any]]:
     chosen = settings.read()
     clock = SystemClock()
-    store = SqliteStore.open(chosen.store_path)
+    store = await open_store(chosen)
     try:
         sessions = Sessions(
             store, clock, contact_life=chosen.contact_session_seconds, agent_life=chosen.agent_session_seconds

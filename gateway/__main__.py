@@ -19,8 +19,8 @@ from chat.errors import Unavailable
 from chat.passwords import Passwords
 from chat.store import Store
 from chat.store.migrate import is_current, migrate
-from chat.store.sqlite import SqliteStore
 from gateway import log, settings
+from gateway.engines import open_store
 from gateway.rotation import reseal, rotate
 from gateway.secret import FILE
 from gateway.seed import PASSWORD, seed
@@ -98,12 +98,16 @@ def _serve(chosen: Settings, _: argparse.Namespace) -> None:
 
 
 def _migrate(chosen: Settings, _: argparse.Namespace) -> None:
-    _make_folder(chosen.store_path.parent)
-    if is_current(chosen.store):
-        print(f"{chosen.store_path} is up to date.")
-        return
-    migrate(chosen.store)
-    print(f"{chosen.store_path} is now at this version's schema.")
+    if not chosen.is_on_postgres:
+        _make_folder(chosen.store_path.parent)
+    try:
+        if is_current(chosen.store):
+            print(f"{_shown(chosen)} is up to date.")
+            return
+        migrate(chosen.store)
+    except Unavailable as error:
+        raise Failed(_explained(error, chosen)) from error
+    print(f"{_shown(chosen)} is now at this version's schema.")
 
 
 def _seed(chosen: Settings, _: argparse.Namespace) -> None:
@@ -153,13 +157,13 @@ def _secret(chosen: Settings, _: argparse.Namespace) -> None:
 
 
 def _with_directory(chosen: Settings, work: Callable[[Directory], Coroutine[None, None, None]]) -> None:
-    """Run some work on the directory, while no server has the database."""
+    """Run some work on the directory. Of a file, while no server has it."""
     _with_store(chosen, lambda store: work(Directory(store, SystemClock())))
 
 
 def _with_store(chosen: Settings, work: Callable[[Store], Coroutine[None, None, T]]) -> T:
     async def run() -> T:
-        store = SqliteStore.open(chosen.store_path)
+        store = await open_store(chosen)
         try:
             return await work(store)
         finally:
@@ -173,8 +177,12 @@ def _with_store(chosen: Settings, work: Callable[[Store], Coroutine[None, None, 
 
 
 def _must_be_current(chosen: Settings) -> None:
-    if not chosen.store_path.exists() or not is_current(chosen.store):
-        raise Failed(f"{chosen.store_path} isn't at this version's schema. Run `shopbell migrate` first.")
+    try:
+        is_fit = (chosen.is_on_postgres or chosen.store_path.exists()) and is_current(chosen.store)
+    except Unavailable as error:
+        raise Failed(_explained(error, chosen)) from error
+    if not is_fit:
+        raise Failed(f"{_shown(chosen)} isn't at this version's schema. Run `shopbell migrate` first.")
 
 
 def _make_folder(folder: Path) -> None:
@@ -184,7 +192,14 @@ def _make_folder(folder: Path) -> None:
         raise Failed(f"the folder {folder} can't be made: {error}") from error
 
 
+def _shown(chosen: Settings) -> str:
+    """The database's name. A URL isn't shown: it may have a password."""
+    return "The PostgreSQL database" if chosen.is_on_postgres else str(chosen.store_path)
+
+
 def _explained(error: Unavailable, chosen: Settings) -> str:
+    if chosen.is_on_postgres:
+        return f"{error}."
     return f"{error}. If a server is running on the data folder {chosen.data}, stop it first."
 
 

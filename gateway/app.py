@@ -1,4 +1,4 @@
-"""The composition root: the only file that knows every engine. Everybody else gets what they use."""
+"""The composition root: what a node is made of. Everybody gets what they use; `engines.py` knows every engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ from chat.reading import Reading
 from chat.sealing import Sealer
 from chat.sessions import Sessions
 from chat.store import Store
-from chat.store.sqlite import SqliteStore
 from chat.timers import Timers
 from chat.totp import Totps
 from chat.uploads import Uploads
@@ -44,8 +43,8 @@ from gateway.arrivals import Arrivals, Desk
 from gateway.asking import Asking
 from gateway.auth import Doorkeeper, Tokens
 from gateway.budget import Budget, limited
-from gateway.bus.memory import MemoryBus
 from gateway.drain import DrainingServer, DrainTimes, drain
+from gateway.engines import new_bus, new_presence, open_store
 from gateway.files.intake import Intake, IntakeLimits
 from gateway.files.links import Links
 from gateway.files.pictures import Pictures
@@ -75,7 +74,6 @@ from gateway.throttle import Throttle
 from gateway.timers import Alarms
 from gateway.wheel import Wheel
 from presence import REFRESH_SECONDS
-from presence.memory import MemoryPresence
 
 log = logging.getLogger("gateway.app")
 
@@ -99,11 +97,12 @@ class Shopbell:
         dirty = Dirty()
         hub = Hub(self._later, dirty.flush)
         reading = Reading(store)
-        self._bus = MemoryBus()
-        self._presence = MemoryPresence(clock.ticks)
+        self._bus = new_bus(settings.bus)
+        self._presence = new_presence(settings.presence, clock.ticks)
         self._relay = Relay(hub, self._bus, reading, dirty.flush, metrics, clock.now)
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
-        self.ledger = Ledger(store, clock, self._relay.settle, limits)
+        lanes = settings.lanes if settings.is_on_postgres else 1
+        self.ledger = Ledger(store, clock, self._relay.settle, limits, lanes=lanes)
         self._relay.connect(self.ledger)
         self._indexing = Indexing(store, clock, lambda: self.ledger.is_busy)
         self.asking = Asking(self._relay.submit)
@@ -356,7 +355,7 @@ def serve(settings: Settings) -> None:
 
     async def main() -> None:
         with listen(settings.host, settings.port) as listener:
-            store = SqliteStore.open(settings.store_path)
+            store = await open_store(settings)
             await Shopbell(settings, store, SystemClock()).run(listener)
 
     uvloop.run(main())

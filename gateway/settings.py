@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from chat.store.urls import is_postgres
 from chat.uploads import FAMILIES
 from gateway.limits import Rate
 from gateway.origins import Origin, parse_origin
@@ -27,7 +28,12 @@ NOT_SETTINGS = frozenset(
     {"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES", "SHOPBELL_AUDIT", "SHOPBELL_TRIES", "SHOPBELL_FRAMES"}
 )
 
-NEVER_SHOWN = frozenset({"secret", "secret_before", "metrics_token", "store", "files"})  # URLs may have passwords
+# URLs may have passwords.
+NEVER_SHOWN = frozenset({"secret", "secret_before", "metrics_token", "store", "files", "bus", "presence"})
+
+
+# Settings that defaults of later ones may be made of.
+MADE_OF = ("data", "port", "bus")
 
 
 class Secret:
@@ -117,8 +123,20 @@ def rate(text: str) -> Rate:
 
 
 def store_url(text: str) -> str:
-    if not re.fullmatch(r"sqlite:///[^?#\x00]+", text):
-        raise ValueError("sqlite:///<file> (other engines aren't there yet)")
+    if is_postgres(text) and re.fullmatch(r"[a-z+]+://[^/\s?#\x00]*/[^/\s?#\x00]+(?:\?[^\s#\x00]*)?", text):
+        return text
+    url = text if ":" in text else f"sqlite:///{text}"
+    if not re.fullmatch(r"sqlite:///[^?#\x00]+", url):
+        raise ValueError("a file, sqlite:///<file> or postgresql://<user>:<password>@<host>/<database>")
+    return url
+
+
+def bus_url(text: str) -> str:
+    if text in ("memory", "memory:"):
+        return "memory"
+    host = r"(?:[^\s/?#@\x00]*@)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?"
+    if not re.fullmatch(rf"rediss?://{host}(?:/[0-9]{{0,3}})?(?:\?[^\s#\x00]*)?", text, re.ASCII):
+        raise ValueError("memory or redis://<host>[:<port>][/<number>] (rediss:// with TLS)")
     return text
 
 
@@ -174,7 +192,9 @@ class Settings:
         "./var", folder, "Folder for the database and for the secret that the server makes for itself."
     )
     store: str = setting(
-        "sqlite:///{data}/shopbell.db", store_url, "The database. `{data}` stands for the data folder."
+        "sqlite:///{data}/shopbell.db",
+        store_url,
+        "The database: a file for one node, or `postgresql://…` for several. `{data}` stands for the data folder.",
     )
     files: str = setting(
         "file://{data}/files",
@@ -182,8 +202,14 @@ class Settings:
         "Where attachments are: a folder, or a bucket (`s3://…`, `gs://…`, `az://…`) with credentials in the "
         "environment, by the names that its cloud gives them.",
     )
-    bus: str = setting("memory:", one_of("memory:"), "How nodes tell each other that something happened.")
-    presence: str = setting("memory:", one_of("memory:"), "Where it is kept who is here.")
+    bus: str = setting(
+        "memory",
+        bus_url,
+        "How nodes tell each other that something happened: `memory` where there is one, or `redis://…`.",
+    )
+    presence: str = setting(
+        "{bus}", bus_url, "Where it is kept who is here: `memory` or `redis://…`. `{bus}` stands for where the bus is."
+    )
     host: str = setting("", str, "Address to listen on. Empty: 127.0.0.1, or 0.0.0.0 where the host sets `PORT`.")
     port: int = setting("8000", whole(1, 65535), "Port to listen on.")
     public_url: tuple[Origin, ...] = setting(
@@ -199,7 +225,7 @@ class Settings:
         "",
         hidden,
         "Signs the tokens and seals what is stored secretly. Not set: the server makes one and keeps it in the data "
-        "folder, for its eyes only.",
+        "folder, for its eyes only. Several nodes must have the same one.",
     )
     secret_before: Secret | None = setting(
         "", hidden, "The one that SHOPBELL_SECRET replaces, while it is being replaced: `shopbell secret rotate`."
@@ -264,6 +290,8 @@ class Settings:
     )
     gather_bytes: int = setting("8388608", whole(65_536, 1_073_741_824), "Bytes of asks that may wait.")
 
+    lanes: int = setting("4", whole(1, 32), "Transactions at once on PostgreSQL; SQLite has one.")
+
     # Rates
     rate_contact_messages: Rate = setting("1/s burst 10", rate, "Lasting asks of one contact, by all its sockets.")
     rate_anonymous_messages: Rate = setting(
@@ -306,8 +334,12 @@ class Settings:
 
     @property
     def store_path(self) -> Path:
-        """The database's file."""
+        """The database's file, where it is one."""
         return Path(self.store.removeprefix("sqlite:///"))
+
+    @property
+    def is_on_postgres(self) -> bool:
+        return is_postgres(self.store)
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
@@ -332,7 +364,8 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
     for line in TABLE:
         variable, text = _given(line, environment)
         known[line.name] = text
-        text = text.replace("{data}", known["data"]).replace("{port}", known.get("port", ""))
+        for part in MADE_OF:
+            text = text.replace(f"{{{part}}}", known.get(part, ""))
         try:
             values[line.name] = line.parse(text)
         except ValueError as error:

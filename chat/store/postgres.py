@@ -24,6 +24,7 @@ from chat.model import Contact, Conversation
 from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, postgres_rows, rows
 from chat.store.aside import HeadAside
 from chat.store.postgres_view import PostgresView
+from chat.store.urls import for_asyncpg, for_sqlalchemy
 
 T = TypeVar("T")
 
@@ -73,17 +74,16 @@ class PostgresStore:
         self._known: dict[str, Known] = {}
 
     @classmethod
-    async def open(cls, url: str, aside: Path) -> PostgresStore:
+    async def open(cls, url: str, aside: Path, lanes: int = LANES) -> PostgresStore:
         """The store at this URL, migrated already; `aside` is a file of this node's. Raises Unavailable."""
-        plain = url.replace("postgresql+asyncpg:", "postgresql:")
         with as_unavailable():
-            writers = await _pool(plain, LANES)
-            readers = await _pool(plain, READERS)
+            writers = await _pool(for_asyncpg(url), lanes)
+            readers = await _pool(for_asyncpg(url), READERS)
             async with writers.acquire(timeout=PATIENCE_SECONDS) as connection:
                 head_aside = HeadAside(aside)
                 epoch = await _epoch(connection, head_aside.read())
         cold = create_async_engine(
-            plain.replace("postgresql:", "postgresql+asyncpg:"),
+            for_sqlalchemy(url),
             pool_size=4,
             pool_timeout=PATIENCE_SECONDS,
             pool_pre_ping=True,

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from chat.directory import Directory
 from chat.store.sqlite import SqliteStore
 from gateway.__main__ import FAILED, MISUSED, OK, main
 from gateway.secret import kept_secrets
+from tests.servers import postgres
 
 
 @pytest.fixture
@@ -216,3 +218,47 @@ def test_while_a_server_runs_the_secret_stays(migrated: Path, capsys: pytest.Cap
     asyncio.run(store.close())
     assert kept_secrets(migrated) == before
     assert "stop it first" in capsys.readouterr().err
+
+
+# --- on PostgreSQL ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_postgres(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty database on the run's server, as hosts hand its URL out."""
+    postgres().sql("CREATE DATABASE command_line")
+    url = postgres().url("command_line").replace("postgresql+asyncpg:", "postgres:")
+    monkeypatch.setenv("DATABASE_URL", url + "?sslmode=disable")
+    yield data
+    postgres().sql("DROP DATABASE command_line WITH (FORCE)")
+
+
+def test_every_command_works_on_postgres_too(on_postgres: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "--bot", "Parrot"]) == FAILED
+    assert "shopbell migrate" in capsys.readouterr().err
+
+    for said in ("is now at this version's schema", "is up to date"):
+        assert main(["migrate"]) == OK
+        assert said in capsys.readouterr().out
+    for _ in range(2):
+        assert main(["seed"]) == OK
+    capsys.readouterr()
+    assert main(["token", "--bot", "Parrot"]) == OK
+    assert capsys.readouterr().out.startswith("sbt_")
+    assert main(["secret", "rotate"]) == OK
+    assert "0 values are sealed" in capsys.readouterr().out
+    assert not (on_postgres / "shopbell.db").exists()
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["seed"], ["serve"]])
+def test_a_postgres_that_is_away_is_said_plainly_and_without_its_password(
+    data: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHOPBELL_STORE", "postgresql://bell:hunter2@127.0.0.1:1/bell")
+
+    assert main(command) == FAILED
+
+    said = capsys.readouterr().err
+    assert said.startswith("shopbell: the database can't be used")
+    assert "hunter2" not in said
+    assert "Traceback" not in said

@@ -124,7 +124,7 @@ def test_a_secret_never_prints() -> None:
 
 
 def test_what_may_be_secret_is_not_in_its_problem() -> None:
-    told = problems(SHOPBELL_SECRET="too-short", DATABASE_URL="postgres://bell:hunter2@db/bell")
+    told = problems(SHOPBELL_SECRET="too-short", DATABASE_URL="postgres://bell:hunter2@db")
 
     assert len(told) == 2
     assert "too-short" not in "".join(told)
@@ -187,3 +187,56 @@ def test_types_of_files_are_families_and_single_types() -> None:
     assert read({"SHOPBELL_UPLOAD_TYPES": " Image,application/pdf "}).upload_types == ("image", "application/pdf")
     for bad in ("images", "image/*", ","):
         assert problems(SHOPBELL_UPLOAD_TYPES=bad)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://bell:hunter2@db.example:5432/bell?sslmode=require",
+        "postgresql://bell@db/bell",
+        "postgresql+asyncpg://db/bell",
+        "postgresql:///bell?host=/run/postgresql",
+    ],
+)
+def test_the_store_may_be_postgres(url: str) -> None:
+    found = read({"SHOPBELL_STORE": url})
+
+    assert found.is_on_postgres
+    assert found.store == url
+    assert found.lanes == 4
+
+
+@pytest.mark.parametrize("text", ["/srv/bell.db", "sqlite:////srv/bell.db"])
+def test_the_store_may_be_a_file(text: str) -> None:
+    found = read({"SHOPBELL_STORE": text})
+
+    assert not found.is_on_postgres
+    assert found.store_path == Path("/srv/bell.db")
+
+
+@pytest.mark.parametrize("text", ["mysql://db/bell", "postgres://bell@db", "postgres://db/a b", "sqlite://", "x:y"])
+def test_what_is_no_store_is_refused(text: str) -> None:
+    (problem,) = problems(SHOPBELL_STORE=text)
+    assert problem.startswith("SHOPBELL_STORE must be a file")
+
+
+def test_presence_is_where_the_bus_is_unless_told_otherwise() -> None:
+    url = "redis://:hunter2@cache:6379/1"
+
+    assert (read({}).bus, read({}).presence) == ("memory", "memory")
+    assert read({"SHOPBELL_BUS": "memory:"}).bus == "memory"
+    assert (read({"SHOPBELL_BUS": url}).bus, read({"SHOPBELL_BUS": url}).presence) == (url, url)
+    assert read({"SHOPBELL_BUS": url, "SHOPBELL_PRESENCE": "memory"}).presence == "memory"
+
+
+@pytest.mark.parametrize("url", ["redis://cache", "rediss://bell:x@[::1]:6380/2?client_name=bell", "redis://10.0.0.7/"])
+def test_the_bus_may_be_redis(url: str) -> None:
+    assert read({"SHOPBELL_BUS": url}).bus == url
+
+
+@pytest.mark.parametrize("url", ["redis://:hunter2@cache:port/0", "redis:hunter2", "amqp://hunter2@rabbit", "redis://"])
+def test_what_is_no_bus_is_one_problem_and_not_shown(url: str) -> None:
+    (problem,) = problems(SHOPBELL_BUS=url)
+
+    assert problem.startswith("SHOPBELL_BUS must be memory or redis://")
+    assert "hunter2" not in problem

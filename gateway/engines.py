@@ -1,0 +1,44 @@
+"""Opens the engines that the settings name by URL. Each is imported when it is wanted: an embedded node loads no other."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from chat.store import Store
+from chat.store.sqlite import SqliteStore
+from gateway.bus import Bus
+from gateway.bus.memory import MemoryBus
+from gateway.settings import Settings
+from presence import Presence
+from presence.memory import MemoryPresence
+
+HEAD_ASIDE = "postgres.head"
+
+
+async def open_store(settings: Settings) -> Store:
+    """The store, migrated already. Raises Unavailable when it is away, or when another process has the file."""
+    if not settings.is_on_postgres:
+        return SqliteStore.open(settings.store_path)
+    from chat.store.postgres import PostgresStore
+
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return await PostgresStore.open(settings.store, settings.data / HEAD_ASIDE, settings.lanes)
+
+
+def new_bus(url: str) -> Bus:
+    """A bus that nothing is heard on until it runs."""
+    if url == "memory":
+        return MemoryBus()
+    from gateway.bus.redis import RedisBus
+
+    return RedisBus(url)
+
+
+def new_presence(url: str, ticks: Callable[[], float]) -> Presence:
+    """`ticks` are seconds that never go back. Each start is another node: leases of the last one just run out."""
+    if url == "memory":
+        return MemoryPresence(ticks)
+    from presence.redis import RedisPresence
+
+    return RedisPresence(url, secrets.token_hex(8))
