@@ -1,8 +1,13 @@
-"""What one stretch of an account's ledger means to listeners: frames encoded once per audience. Pure."""
+"""What one stretch of an account's ledger means to listeners: frames encoded once per audience. Pure.
+
+And its form on the bus: a head that all versions have in common, and behind it the items, unless they are too many.
+"""
 
 from __future__ import annotations
 
-from msgspec import Struct
+import struct
+
+from msgspec import Struct, msgpack
 from msgspec.json import encode
 
 from chat.access import contact_entries, contact_view, contact_view_differs
@@ -12,7 +17,12 @@ from chat.store import Move
 from gateway import protocol
 
 
-class Item(Struct, frozen=True, gc=False):
+VERSION = 1
+PACKED_BYTES = 48 * 1024  # longer ones are cheaper read from the store than sent to every node
+_HEAD = struct.Struct(">BQQ")  # version, since, cursor: every version to come begins like this
+
+
+class Item(Struct, frozen=True, gc=False, array_like=True):
     """One conversation's part of a stretch. `for_contact` is None when the contact may see nothing of it."""
 
     conversation: str
@@ -38,6 +48,38 @@ class Bulletin(Struct, frozen=True, gc=False):
     since: int
     cursor: int
     items: tuple[Item, ...]
+
+
+class Bell(Struct, frozen=True, gc=False):
+    """That something happened after cursor `since` up to `cursor`. What it was stands in the store."""
+
+    account: str
+    since: int
+    cursor: int
+
+
+def pack(bulletin: Bulletin) -> bytes:
+    """For other nodes. The account isn't in it: that is where it is sent."""
+    head = _HEAD.pack(VERSION, bulletin.since, bulletin.cursor)
+    items = _ENCODER.encode(bulletin.items)
+    return head + items if len(head) + len(items) <= PACKED_BYTES else head
+
+
+def unpack(account: str, payload: bytes) -> Bulletin | Bell | None:
+    """What another node has packed. A bell, if it was too long or is of another version; None if it is nothing."""
+    if len(payload) < _HEAD.size:
+        return None
+    version, since, cursor = _HEAD.unpack_from(payload)
+    if version == VERSION and len(payload) > _HEAD.size:
+        try:
+            return Bulletin(account, since, cursor, _DECODER.decode(payload[_HEAD.size :]))
+        except (ValueError, RecursionError):  # cut short, no text where it should be, or nested without end
+            pass
+    return Bell(account, since, cursor)
+
+
+_ENCODER = msgpack.Encoder()
+_DECODER = msgpack.Decoder(tuple[Item, ...])
 
 
 def of_commit(commit: Commit) -> Bulletin:

@@ -3,9 +3,15 @@
 import json
 from typing import Any
 
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from chat.batch import Commit
 from chat.model import Conversation, Entry, Position
-from gateway.bulletin import Bulletin, Item, of_commit, of_missed
+from gateway import bulletin as bulletin_module
+from gateway.bulletin import PACKED_BYTES, VERSION, Bell, Bulletin, Item, of_commit, of_missed, pack, unpack
 from tests.builders import (
     DANA,
     ELI,
@@ -167,3 +173,88 @@ def test_who_follows_it_is_among_those_who_hear_it_without_asking() -> None:
     item = the_item(after, before=before)
 
     assert (item.hands, item.regrouped) == ((NOA.id, SOMCHAI.id), True)
+
+
+# --- on the bus ------------------------------------------------------------------------------------------------------
+
+
+
+def pack_head(bulletin: Bulletin) -> bytes:
+    """What every version begins with."""
+    return bulletin_module._HEAD.pack(VERSION, bulletin.since, bulletin.cursor)
+
+
+A_WHOLE_ITEM = msgspec.msgpack.encode(Item("cnv", 1, "con", (), False, b"", b"", None))[1:]  # noqa: FBT003  # a row
+cursors = st.integers(0, 2**63)
+items = st.builds(
+    Item,
+    conversation=st.text(max_size=40),
+    seq=st.integers(0, 2**62),
+    contact=st.text(max_size=40),
+    hands=st.lists(st.text(max_size=40), max_size=3).map(tuple),
+    regrouped=st.booleans(),
+    document=st.binary(max_size=2000),
+    for_staff=st.binary(max_size=2000),
+    for_contact=st.none() | st.binary(max_size=2000),
+    rewritten=st.booleans(),
+    left=st.lists(st.text(max_size=40), max_size=2).map(tuple),
+)
+bulletins = st.builds(Bulletin, st.just(MINE), cursors, cursors, st.lists(items, max_size=4).map(tuple))
+
+
+@given(bulletins)
+def test_what_was_packed_comes_out_as_it_was(bulletin: Bulletin) -> None:
+    assert unpack(MINE, pack(bulletin)) == bulletin
+
+
+@given(bulletins, st.data())
+def test_what_was_cut_short_is_at_least_a_bell_as_long_as_its_head_is_there(
+    bulletin: Bulletin, data: st.DataObject
+) -> None:
+    whole = pack(bulletin)
+    kept = data.draw(st.integers(0, len(whole) - 1))
+
+    heard = unpack(MINE, whole[:kept])
+
+    head = len(pack_head(bulletin))
+    assert heard == (Bell(MINE, bulletin.since, bulletin.cursor) if kept >= head else None)
+
+
+@given(bulletins, st.integers(0, 255).filter(lambda version: version != VERSION), st.binary(max_size=100))
+def test_of_another_version_only_the_bell_is_heard(bulletin: Bulletin, version: int, body: bytes) -> None:
+    heard = unpack(MINE, bytes([version]) + pack_head(bulletin)[1:] + body)
+
+    assert heard == Bell(MINE, bulletin.since, bulletin.cursor)
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda body: bytes([VERSION]) + body))
+@example(pack_head(Bulletin(MINE, 1, 2, ())) + b"\x91\x92\xa2\xff\xfe\x01")
+@example(pack_head(Bulletin(MINE, 1, 2, ())) + b"\x91\xdc\x00\x0b" + A_WHOLE_ITEM + b"\x91" * 40_000 + b"\x01")
+def test_whatever_comes_never_raises(payload: bytes) -> None:
+    assert isinstance(unpack(MINE, payload), Bulletin | Bell | None)
+
+
+@given(bulletins)
+def test_what_a_newer_node_adds_to_an_item_is_left_out(bulletin: Bulletin) -> None:
+    newer = [[*msgspec.structs.astuple(item), "something new"] for item in bulletin.items]
+
+    assert unpack(MINE, pack_head(bulletin) + msgspec.msgpack.encode(newer)) == bulletin
+
+
+def test_a_commit_goes_over_the_bus_as_it_is() -> None:
+    bulletin = of_commit(Commit(MINE, 3, 5, (a_move(a_conversation(cursor=5), a_message()),)))
+
+    assert unpack(MINE, pack(bulletin)) == bulletin
+
+
+@pytest.mark.parametrize("room", [0, -1])
+def test_what_is_too_long_is_only_a_bell(room: int) -> None:
+    bulletin = of_commit(Commit(MINE, 3, 5, (a_move(a_conversation(cursor=5), a_message()),)))
+    filled = Item(**{**msgspec.structs.asdict(bulletin.items[0]), "document": bytes(PACKED_BYTES)})
+    over = len(msgspec.msgpack.encode((filled,))) + len(pack_head(bulletin)) - PACKED_BYTES
+    fitting = Item(**{**msgspec.structs.asdict(filled), "document": bytes(PACKED_BYTES - over - room)})
+
+    packed = pack(Bulletin(MINE, 3, 5, (fitting,)))
+
+    assert len(packed) == (PACKED_BYTES if room == 0 else len(pack_head(bulletin)))
+    assert isinstance(unpack(MINE, packed), Bulletin if room == 0 else Bell)
