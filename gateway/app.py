@@ -228,7 +228,6 @@ class Shopbell:
 
     async def run(self, listener: socket.socket) -> None:
         """Serve until a signal comes. A task of ours that ends by itself is a bug and ends the process."""
-        self._bus.listen(lambda channel, payload: None, lambda: None)
         async with asyncio.TaskGroup() as group:
             batches = group.create_task(self.ledger.run())
             indexing = group.create_task(self._indexing.run())

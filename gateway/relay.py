@@ -16,7 +16,7 @@ from chat.reading import Reading
 from chat.rules.receipts import Delivered, Read
 from chat.ticket import Answer, Done, Ticket
 from gateway import protocol
-from gateway.bulletin import Bulletin, of_commit, of_missed
+from gateway.bulletin import Bell, Bulletin, of_commit, of_missed, pack, unpack
 from gateway.bus import Bus
 from gateway.hub import Hub
 from gateway.metrics import Metrics
@@ -49,7 +49,9 @@ class Relay:
         self._metrics = metrics
         self._now = now
         self._idle: dict[str, int] = {}
-        self.streams = Streams(hub.deliver, self._missed, reading.cursors)
+        self.streams = Streams(hub.deliver, self._missed, reading.cursors, flush, lambda: bus.is_healthy)
+        bus.listen(self._hear, self.streams.lose)
+        self._is_flushing = False
         self._signals: asyncio.Queue[tuple[Actor, Signalling, Ask, Callable[[Refused], None]]] = asyncio.Queue(
             SIGNALS_WAITING
         )
@@ -77,7 +79,7 @@ class Relay:
             bulletin = of_commit(commit)
             self.streams.offer(bulletin)
             if self._bus.wants(commit.account):
-                self._bus.publish(commit.account, bulletin.cursor.to_bytes(8, "big"))
+                self._bus.publish(commit.account, pack(bulletin))
         self._flush()
         self._metrics.batch_asks.observe(len(answers))
         self._count(outcomes)
@@ -93,6 +95,29 @@ class Relay:
         if account not in self.streams:
             await self._bus.subscribe(account)
             await self.streams.open(account)
+
+    def _hear(self, account: str, payload: bytes) -> None:
+        """What another node has written."""
+        if account not in self.streams:
+            return
+        heard = unpack(account, payload)
+        if isinstance(heard, Bulletin):
+            self.streams.offer(heard)
+            self._flush_soon()
+        elif isinstance(heard, Bell):
+            self.streams.expect(account, heard.cursor)
+        else:
+            self.streams.lose()
+
+    def _flush_soon(self) -> None:
+        """Once, whatever else comes in this turn of the loop."""
+        if not self._is_flushing:
+            self._is_flushing = True
+            asyncio.get_running_loop().call_soon(self._flush_heard)
+
+    def _flush_heard(self) -> None:
+        self._is_flushing = False
+        self._flush()
 
     async def let_go(self) -> None:
         """Called at every sweep: an account without listeners is followed a little longer, as they may come back."""

@@ -13,6 +13,7 @@ log = logging.getLogger("gateway.stream")
 
 HOLE_SECONDS = 0.05  # how long the bus may take to bring what is missing
 SWEEP_SECONDS = 5.0  # how often heads are compared with the store's
+POLL_SECONDS = 1.0  # how often, while the bus isn't healthy
 LAST = 2**63  # beyond every cursor
 WAITING = 1_000  # bulletins held behind a hole; beyond that they are read from the store anyway
 
@@ -22,11 +23,17 @@ class Stream:
 
     def __init__(self, cursor: int) -> None:
         self.cursor = cursor
+        self.head = cursor
+        """Where the ledger is said to stand."""
         self._waiting: dict[int, Bulletin] = {}
 
     @property
     def has_hole(self) -> bool:
-        return bool(self._waiting)
+        return self.head > self.cursor or bool(self._waiting)
+
+    def expect(self, head: int) -> None:
+        """Somebody says that the ledger stands here."""
+        self.head = max(self.head, head)
 
     def offer(self, bulletin: Bulletin) -> list[Bulletin]:
         """What may be delivered now. A bulletin that begins before the stream's end and ends after it is taken
@@ -34,6 +41,7 @@ class Stream:
         if bulletin.cursor <= self.cursor:
             return []
         if bulletin.since > self.cursor:
+            self.expect(bulletin.cursor)
             if len(self._waiting) < WAITING:
                 self._waiting[bulletin.since] = bulletin
             return []
@@ -55,8 +63,8 @@ class Stream:
 class Streams:
     """The streams of the accounts that have a listener on this node.
 
-    `head` reads an account's cursor, `missed` the bulletin of everything after one, `heads` many accounts' cursors;
-    `deliver` hands on what is in order.
+    `missed` reads the bulletin of everything after a cursor, `heads` many accounts' cursors; `deliver` hands on what is
+    in order, and `flush` is called behind what didn't come by `offer`; `is_bus_healthy` says whether others are heard.
     """
 
     def __init__(
@@ -64,10 +72,15 @@ class Streams:
         deliver: Callable[[Bulletin], None],
         missed: Callable[[str, int], Awaitable[Bulletin]],
         heads: Callable[[list[str]], Awaitable[dict[str, int]]],
+        flush: Callable[[], None],
+        is_bus_healthy: Callable[[], bool],
     ) -> None:
         self._deliver = deliver
         self._missed = missed
         self._heads = heads
+        self._flush = flush
+        self._is_bus_healthy = is_bus_healthy
+        self._lost = asyncio.Event()
         self._streams: dict[str, Stream] = {}
         self._healing: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
@@ -98,6 +111,7 @@ class Streams:
             return
         reached = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(account, []).append((cursor, reached))
+        self.expect(account, cursor)
         await reached
 
     async def aclose(self) -> None:
@@ -117,24 +131,50 @@ class Streams:
         if bulletin.account in self._waiting:
             self._wake(bulletin.account, stream.cursor)
         if stream.has_hole:
-            self._heal(bulletin.account, HOLE_SECONDS)
+            self._heal(bulletin.account)
+
+    def expect(self, account: str, cursor: int) -> None:
+        """The account's ledger stands here: what doesn't come by itself is read from the store."""
+        stream = self._streams.get(account)
+        if stream is not None:
+            stream.expect(cursor)
+            if stream.has_hole:
+                self._heal(account)
+
+    def lose(self) -> None:
+        """Some bulletins may be lost, and nobody knows of which accounts: sweep at once."""
+        self._lost.set()
 
     async def sweep(self) -> None:
         """Compare every stream with the store's head: one statement. A head beyond the stream is a hole."""
-        heads = await self._heads(list(self._streams))
-        for account, cursor in heads.items():
-            stream = self._streams.get(account)
-            if stream is not None and cursor > stream.cursor:
-                self._heal(account, HOLE_SECONDS)
+        if self._streams:
+            for account, cursor in (await self._heads(list(self._streams))).items():
+                self.expect(account, cursor)
 
     async def run(self) -> None:
         """Sweep for ever; a store that is away is tried again next time."""
+        is_due, waited = False, 0.0
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            is_due |= await self._loses(POLL_SECONDS)
+            waited += POLL_SECONDS
+            if not is_due and waited < SWEEP_SECONDS and self._is_bus_healthy():
+                continue
+            is_due, waited = False, 0.0
             try:
                 await self.sweep()
             except Unavailable as error:
                 log.warning("heads can't be compared: %s", error)
+                is_due = True
+
+    async def _loses(self, seconds: float) -> bool:
+        """Wait so long, or until something may be lost."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._lost.wait()
+        except TimeoutError:
+            return False
+        self._lost.clear()
+        return True
 
     def _wake(self, account: str, cursor: int) -> None:
         waiting = self._waiting.pop(account)
@@ -145,21 +185,33 @@ class Streams:
         if later:
             self._waiting[account] = later
 
-    def _heal(self, account: str, patience: float) -> None:
+    def _heal(self, account: str) -> None:
         """One healer per account at a time, whatever the number of holes and sockets."""
         if account not in self._healing:
-            task = asyncio.get_running_loop().create_task(self._read_hole(account, patience))
+            task = asyncio.get_running_loop().create_task(self._read_holes(account))
             self._healing[account] = task
             task.add_done_callback(lambda _: self._healing.pop(account, None))
 
-    async def _read_hole(self, account: str, patience: float) -> None:
-        await asyncio.sleep(patience)
-        stream = self._streams.get(account)
-        if stream is None:
-            return
+    async def _read_holes(self, account: str) -> None:
+        """Until there is none: while one was read, the next may have come."""
+        is_open = True
+        while is_open:
+            await asyncio.sleep(HOLE_SECONDS)
+            stream = self._streams.get(account)
+            if stream is None or not stream.has_hole:
+                return  # the bus has brought it
+            is_open = await self._read_hole(account, stream)
+            self._flush()
+
+    async def _read_hole(self, account: str, stream: Stream) -> bool:
+        """Whether another hole is open. If nothing came of it, the next bulletin or sweep tries again."""
+        cursor, head = stream.cursor, stream.head
         try:
-            bulletin = await self._missed(account, stream.cursor)
+            bulletin = await self._missed(account, cursor)
         except Unavailable as error:
-            log.warning("a hole of %s after %d can't be read: %s", account, stream.cursor, error)
-            return  # the next bulletin or sweep tries again
+            log.warning("a hole of %s after %d can't be read: %s", account, cursor, error)
+            return False
+        if stream.head == head:
+            stream.head = bulletin.cursor  # the store knows better than whoever said more
         self.offer(bulletin)
+        return stream.has_hole and stream.cursor > cursor

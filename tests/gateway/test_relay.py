@@ -15,6 +15,7 @@ from chat.reading import Reading
 from chat.rules.messages import AddNote, Send
 from chat.store import Store
 from chat.ticket import Answer, Done
+from gateway import bulletin
 from gateway.bus.memory import Exchange, MemoryBus
 from gateway.hub import Hub
 from gateway.metrics import Metrics, new_metrics
@@ -139,18 +140,64 @@ async def test_an_account_that_nobody_follows_costs_no_delivery(store: Store) ->
     assert noa.log == []
 
 
-async def test_who_listens_somewhere_else_is_rung(store: Store) -> None:
+async def test_who_listens_on_another_node_hears_the_change_and_it_is_written_out_once(store: Store) -> None:
     exchange = Exchange()
     here, there = Place(store, exchange), Place(store, exchange)
-    rung: list[tuple[str, bytes]] = []
-    there.bus.listen(lambda channel, payload: rung.append((channel, payload)), lambda: None)
+    noa, dana = here.listener(NOA), there.listener(DANA)
     await there.relay.follow(MINE)
     await here.relay.follow(MINE)
+
+    here.relay.settle([], [a_commit(1), a_commit(2)])
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+    assert noa.log == dana.log == ["change 1", "change 2"]
+    assert there.flushes == [1]
+
+
+async def test_of_what_is_too_long_for_the_bus_the_other_node_reads_the_store(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulletin, "PACKED_BYTES", 100)
+    exchange = Exchange()
+    here, there = Place(store, exchange), Place(store, exchange)
+    dana = there.listener(DANA)
+    await there.relay.follow(MINE)
+    await store_moves(store, a_move(a_held_conversation(seq=1, cursor=1)))
+
+    here.relay.settle([], [a_commit(1)])
+    assert dana.log == []
+    await asyncio.sleep(0.2)
+
+    assert dana.log == ["change 1"]
+    assert there.flushes
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x01nonsense", b"\xff" * 17])
+async def test_what_makes_no_sense_on_the_bus_makes_the_node_look_at_the_store(store: Store, payload: bytes) -> None:
+    place = Place(store)
+    dana = place.listener(DANA)
+    await place.relay.follow(MINE)
+    await store_moves(store, a_move(a_held_conversation(seq=1, cursor=1)))
+    sweeping = asyncio.create_task(place.relay.streams.run())
+
+    place.relay._hear(MINE, payload)
+    await asyncio.sleep(0.2)
+
+    assert dana.log == ["change 1"]
+    sweeping.cancel()
+    await asyncio.wait([sweeping])
+
+
+async def test_what_comes_of_an_account_that_nobody_here_follows_is_left_alone(store: Store) -> None:
+    exchange = Exchange()
+    here, there = Place(store, exchange), Place(store, exchange)
+    await there.bus.subscribe(MINE)
 
     here.relay.settle([], [a_commit(1)])
     await asyncio.sleep(0)
 
-    assert rung == [(MINE, (1).to_bytes(8, "big"))]
+    assert there.flushes == []
 
 
 async def test_an_account_without_listeners_is_let_go_after_a_while(store: Store) -> None:

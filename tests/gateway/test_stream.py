@@ -93,8 +93,16 @@ class Node:
         self.cursors: dict[str, int] = {}
         self.delivered: list[tuple[str, int, int]] = []
         self.reads: list[tuple[str, int]] = []
+        self.flushes: list[int] = []
         self.is_away = False
-        self.streams = Streams(self._deliver, self._missed, self._heads)
+        self.is_bus_healthy = True
+        self.streams = Streams(
+            self._deliver,
+            self._missed,
+            self._heads,
+            lambda: self.flushes.append(len(self.delivered)),
+            lambda: self.is_bus_healthy,
+        )
 
     def _deliver(self, bulletin: Bulletin) -> None:
         self.delivered.append((bulletin.account, bulletin.since, bulletin.cursor))
@@ -115,6 +123,7 @@ class Node:
 def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(stream_module, "HOLE_SECONDS", 0.01)
     monkeypatch.setattr(stream_module, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(stream_module, "POLL_SECONDS", 0.01)
     return Node()
 
 
@@ -224,6 +233,98 @@ async def test_a_closed_stream_heals_nothing(node: Node) -> None:
     assert (node.reads, node.delivered) == ([], [])
 
 
+async def test_what_is_healed_is_written_out(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 2
+
+    node.streams.expect(ACCOUNT, 2)
+    await healed()
+
+    assert node.delivered == [(ACCOUNT, 0, 2)]
+    assert node.flushes == [1]
+
+
+async def test_who_waits_for_what_nobody_brings_gets_it_from_the_store(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 4
+
+    await node.streams.reach(ACCOUNT, 3)
+
+    assert node.delivered == [(ACCOUNT, 0, 4)]
+    await healed()
+
+
+async def test_a_hole_that_opens_while_one_is_read_is_read_too(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 2
+    read = node.streams._missed
+
+    async def slowly(account: str, since: int) -> Bulletin:
+        found = await read(account, since)
+        if since == 0:
+            node.streams.offer(a_bulletin(3, 4))
+            node.cursors[ACCOUNT] = 4
+        return found
+
+    monkeypatch.setattr(node.streams, "_missed", slowly)
+    node.streams.offer(a_bulletin(1, 2))
+    await asyncio.sleep(0.06)
+
+    assert node.reads == [(ACCOUNT, 0), (ACCOUNT, 2)]
+    assert node.delivered == [(ACCOUNT, 0, 2), (ACCOUNT, 2, 4)]
+
+
+async def test_who_says_more_than_the_store_is_believed_once(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 2
+
+    node.streams.expect(ACCOUNT, 2**64 - 1)
+    await asyncio.sleep(0.06)
+    node.streams.offer(a_bulletin(2, 3))
+    await healed()
+
+    assert node.reads == [(ACCOUNT, 0)]
+    assert node.delivered == [(ACCOUNT, 0, 2), (ACCOUNT, 2, 3)]
+
+
+async def test_heads_are_swept_more_often_while_the_bus_is_not_healthy(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "SWEEP_SECONDS", 60)
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 2
+    sweeping = asyncio.create_task(node.streams.run())
+    await asyncio.sleep(0.05)
+    assert node.delivered == []
+
+    node.is_bus_healthy = False
+    await asyncio.sleep(0.05)
+
+    assert node.delivered == [(ACCOUNT, 0, 2)]
+    sweeping.cancel()
+    await asyncio.wait([sweeping])
+
+
+async def test_a_gap_is_swept_at_once_and_again_while_the_store_is_away(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "SWEEP_SECONDS", 60)
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 2
+    node.is_away = True
+    sweeping = asyncio.create_task(node.streams.run())
+
+    node.streams.lose()
+    await asyncio.sleep(0.03)
+    assert node.delivered == []
+    node.is_away = False
+    await asyncio.sleep(0.05)
+
+    assert node.delivered == [(ACCOUNT, 0, 2)]
+    sweeping.cancel()
+    await asyncio.wait([sweeping])
+
+
 async def test_what_is_being_healed_ends_with_the_node() -> None:
     asked = asyncio.Event()
 
@@ -235,7 +336,7 @@ async def test_what_is_being_healed_ends_with_the_node() -> None:
     async def heads(accounts: list[str]) -> dict[str, int]:
         return dict.fromkeys(accounts, 0)
 
-    streams = Streams(lambda bulletin: None, missed, heads)
+    streams = Streams(lambda bulletin: None, missed, heads, lambda: None, lambda: True)
     await streams.open("acc_1")
     streams.offer(Bulletin("acc_1", 5, 6, ()))
     await asked.wait()
