@@ -184,6 +184,7 @@ class Shopbell:
                 partial(reading.cursors, []),
                 metrics.render,
                 settings.metrics_token.reveal() if settings.metrics_token else None,
+                is_bus_healthy=lambda: self._bus.is_healthy,
             ),
             *session.routes(directory, sessions, sign_ins, tokens, origins),
             *login.routes(
@@ -232,6 +233,7 @@ class Shopbell:
             batches = group.create_task(self.ledger.run())
             indexing = group.create_task(self._indexing.run())
             others = [
+                group.create_task(self._bus.run()),
                 group.create_task(self._relay.run_signals()),
                 group.create_task(self._relay.streams.run()),
                 group.create_task(self._every(TICK_SECONDS, self._tick)),

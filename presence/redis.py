@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from presence import LEASE_SECONDS, Presence
 
 log = logging.getLogger("presence.redis")
 
 COMMAND_SECONDS = 1.0
+SILENT_SECONDS = 5.0  # after Redis didn't answer: not every account waits for COMMAND_SECONDS
 BETWEEN = "/"  # of an actor and its node in a member; ids have none
 _HERE = Path(__file__).parent
 
@@ -41,19 +44,22 @@ class RedisPresence:
         self._present = self._redis.register_script((_HERE / "present.lua").read_text())
         self._mine: dict[str, set[str]] = defaultdict(set)
         self._known: dict[str, frozenset[str]] = {}
+        self._silent_until = 0.0
+        self._is_told_away = False
 
     async def touch(self, account: str, actors: Collection[str]) -> None:
         self._mine[account].update(actors)
         if actors:
             members = [self._member(actor) for actor in actors]
-            await self._run(self._touch(keys=[self._key(account)], args=[round(LEASE_SECONDS * 1000), *members]))
+            arguments = [round(LEASE_SECONDS * 1000), *members]
+            await self._run(lambda: self._touch(keys=[self._key(account)], args=arguments))
 
     async def leave(self, account: str, actor: str) -> None:
         self._mine[account].discard(actor)
-        await self._run(self._redis.zrem(self._key(account), self._member(actor)))
+        await self._run(lambda: self._redis.zrem(self._key(account), self._member(actor)))
 
     async def present(self, account: str) -> frozenset[str]:
-        found = await self._run(self._present(keys=[self._key(account)]))
+        found = await self._run(lambda: self._present(keys=[self._key(account)]))
         if found is None:
             return self._known.get(account, frozenset()) | self._mine[account]
         here = frozenset(member.decode().partition(BETWEEN)[0] for member in found)
@@ -64,20 +70,40 @@ class RedisPresence:
         """Let go of this node's leases, and of Redis."""
         for account, actors in self._mine.items():
             if actors:
-                await self._run(self._redis.zrem(self._key(account), *map(self._member, actors)))
+                await self._let_go(account, actors)
         self._mine.clear()
         await self._redis.aclose()
 
-    async def _run(self, command: Any) -> Any:
+    async def _let_go(self, account: str, actors: Collection[str]) -> None:
+        await self._run(lambda: self._redis.zrem(self._key(account), *map(self._member, actors)))
+
+    async def _run(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """Its answer; None while Redis is away."""
+        if time.monotonic() < self._silent_until:
+            return None
         try:
             async with asyncio.timeout(COMMAND_SECONDS):
-                return await command
+                answer = await command()
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("presence isn't shared at the moment: %s %s", type(error).__name__, error)
+            self._tell_away(error)
             # An answer that nobody waited for may still be in a connection: none of them is used again.
             await self._redis.connection_pool.disconnect()
             return None
+        self._tell_here()
+        return answer
+
+    def _tell_away(self, error: Exception) -> None:
+        """Once, however often it is tried in vain."""
+        if not self._is_told_away:
+            log.warning("presence isn't shared at the moment: %s %s", type(error).__name__, error)
+        self._is_told_away = True
+        if isinstance(error, TimeoutError | RedisTimeoutError):
+            self._silent_until = time.monotonic() + SILENT_SECONDS
+
+    def _tell_here(self) -> None:
+        if self._is_told_away:
+            log.info("presence is shared again")
+        self._is_told_away = False
 
     def _key(self, account: str) -> str:
         return f"{self._prefix}:{{{account}}}:presence"

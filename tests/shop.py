@@ -223,7 +223,9 @@ class Shop:
                 OWN,
                 origins,
             ),
-            *health.routes(lambda: self.is_draining, self._probe, self.metrics.render),
+            *health.routes(
+                lambda: self.is_draining, self._probe, self.metrics.render, is_bus_healthy=lambda: True
+            ),
             *pages.routes(self.directory, [OWN], self.built),
         ]
 

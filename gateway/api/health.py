@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from secrets import compare_digest
+from typing import Literal
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -21,8 +22,11 @@ from gateway.metrics import CONTENT_TYPE
 PROBE_SECONDS = 2.0
 
 
-class Health(Struct):
+class Health(Struct, omit_defaults=True):
+    """`bus` says `away` while this node hears of other nodes' changes by the store alone: later, but it hears them."""
+
     status: str
+    bus: Literal["here", "away"] = "here"
 
 
 def routes(
@@ -30,6 +34,8 @@ def routes(
     probe: Callable[[], Awaitable[object]],
     render: Callable[[], bytes],
     token: bytes | None = None,
+    *,
+    is_bus_healthy: Callable[[], bool],
 ) -> list[Route]:
     """`probe` asks the store something small and raises Unavailable when it is away; `render` writes the metrics.
 
@@ -47,7 +53,7 @@ def routes(
                 await probe()
         except (Unavailable, TimeoutError):
             return answer(Health("store away"), 503)
-        return answer(Health("ok"))
+        return answer(Health("ok", "here" if is_bus_healthy() else "away"))
 
     async def metrics(request: Request) -> Response:
         _may_measure(request, token)

@@ -22,7 +22,7 @@ class Bus(Protocol):
         ...
 
     async def run(self) -> None:
-        """Read and publish until cancelled."""
+        """Read and publish until cancelled; what was published before that still goes out, if it takes no long time."""
         ...
 
     def listen(self, hear: Hear, on_gap: Gap) -> None:

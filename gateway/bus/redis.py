@@ -65,6 +65,7 @@ class RedisBus:
         self._pending_bytes = 0
         self._rung = asyncio.Event()
         self._is_healthy = False
+        self._is_told_away = False
         self._heard_at = self._canary_at = 0.0
         self.dropped = 0
         """Payloads that were given up because Redis was away."""
@@ -131,7 +132,7 @@ class RedisBus:
             try:
                 await self._read(pubsub)
             except (*_RedisTrouble, Deaf) as error:
-                log.warning("the bus is away: %s %s", type(error).__name__, error)
+                self._tell_away(error)
             finally:
                 self._is_healthy = False
                 self._pubsub = None
@@ -152,6 +153,7 @@ class RedisBus:
         if self._wanted:  # whatever was published until now may be lost
             self._on_gap()
         self._is_healthy = True
+        self._tell_here()
         pinged_at = sung_at = self._canary_at = self._heard_at
         while self._is_healthy:
             await self._take(pubsub, LISTEN_SECONDS)
@@ -166,6 +168,17 @@ class RedisBus:
             if now - sung_at > CANARY_SECONDS:
                 sung_at = now
                 self.publish(self._canary, b"")
+
+    def _tell_away(self, error: Exception) -> None:
+        """Once, however often it is tried in vain."""
+        if not self._is_told_away:
+            log.warning("the bus is away, the store is polled: %s %s", type(error).__name__, error)
+        self._is_told_away = True
+
+    def _tell_here(self) -> None:
+        if self._is_told_away:
+            log.info("the bus is here again")
+        self._is_told_away = False
 
     async def _begin(self, pubsub: PubSub) -> None:
         """Subscribe to all that is wanted, and wait until that is confirmed."""
@@ -219,26 +232,35 @@ class RedisBus:
             while True:
                 await self._rung.wait()
                 self._rung.clear()
-                batch = list(self._pending)
-                self._pending.clear()
-                self._pending_bytes = 0
-                try:
-                    async with asyncio.timeout(PUBLISH_SECONDS):
-                        pipeline = client.pipeline(transaction=False)
-                        for channel, payload in batch:
-                            name = channel if channel == self._canary else self._name(channel)
-                            _ = pipeline.publish(name, bytes([VERSION]) + self._node + payload)
-                        await pipeline.execute()
-                except _RedisTrouble as error:
+                if not await self._publish_pending(client):
                     # A command that was given up leaves its answer in the connection: nobody may read that.
-                    for dropped in batch:
-                        self._drop(dropped)
-                    log.warning("%d payloads couldn't be published: %s %s", len(batch), type(error).__name__, error)
                     await self._end(client)
                     client = self._client()
                     await asyncio.sleep(BACKOFF_SECONDS[0])
         finally:
+            if self._pending:
+                await self._publish_pending(client)
             await self._end(client)
+
+    async def _publish_pending(self, client: Redis) -> bool:
+        """Whether it could be; otherwise it is given up."""
+        batch = list(self._pending)
+        self._pending.clear()
+        self._pending_bytes = 0
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                pipeline = client.pipeline(transaction=False)
+                for channel, payload in batch:
+                    name = channel if channel == self._canary else self._name(channel)
+                    _ = pipeline.publish(name, bytes([VERSION]) + self._node + payload)
+                await pipeline.execute()
+        except _RedisTrouble as error:
+            for dropped in batch:
+                self._drop(dropped)
+            if self._is_healthy:
+                log.warning("%d payloads couldn't be published: %s %s", len(batch), type(error).__name__, error)
+            return False
+        return True
 
     def _drop(self, payload: tuple[str, bytes]) -> None:
         self._pending_bytes = max(0, self._pending_bytes - len(payload[1]))

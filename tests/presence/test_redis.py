@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import pytest
+
+from presence import redis as module
 from presence.redis import RedisPresence
 from tests.servers import RedisServer, a_free_port
 
@@ -28,6 +32,25 @@ async def test_while_redis_is_away_a_node_goes_on_with_what_it_knew(tmp_path: Pa
     await first.close()
     assert await second.present(SHOP) == {"agt_somchai"}
     await second.close()
+    server.stop()
+
+
+async def test_a_redis_that_does_not_answer_is_waited_for_once_and_not_by_every_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "COMMAND_SECONDS", 0.2)
+    server = RedisServer(tmp_path, a_free_port())
+    presence = RedisPresence(server.url, "node_1")
+    await presence.touch(SHOP, ["agt_noa"])
+    server.ask("CLIENT", "PAUSE", "5000", "ALL")
+
+    began = time.monotonic()
+    for n in range(20):
+        await presence.touch(f"acc_{n}", ["agt_noa"])
+        assert await presence.present(f"acc_{n}") == {"agt_noa"}
+    await presence.close()
+
+    assert time.monotonic() - began < 1
     server.stop()
 
 

@@ -35,8 +35,19 @@ async def test_a_node_whose_store_does_not_answer_is_not_ready(shop: Shop, monke
     assert (answer.status_code, answer.json()) == (503, {"status": "store away"})
 
 
+@pytest.mark.parametrize("is_healthy", [True, False])
+async def test_a_node_without_its_bus_is_ready_and_says_so(is_healthy: bool) -> None:
+    routes = health.routes(lambda: False, _nothing, lambda: b"", is_bus_healthy=lambda: is_healthy)
+    transport = httpx.ASGITransport(application(routes, new_metrics()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as client:
+        answer = await client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == ({"status": "ok"} if is_healthy else {"status": "ok", "bus": "away"})
+
+
 async def asked(host: str, token: bytes | None, **headers: str) -> int:
-    routes = health.routes(lambda: False, _nothing, lambda: b"figures", token)
+    routes = health.routes(lambda: False, _nothing, lambda: b"figures", token, is_bus_healthy=lambda: True)
     transport = httpx.ASGITransport(application(routes, new_metrics()), client=(host, 4711))
     async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as client:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -168,6 +168,43 @@ async def test_what_makes_no_sense_is_a_gap_or_nothing_but_never_the_end(server:
     server.stop()
 
 
+async def test_what_was_published_last_still_goes_out_when_a_node_ends(server: RedisServer) -> None:
+    async with two_ears(server.url) as (_, listener):
+        leaver = Ear(server.url)
+        running = asyncio.create_task(leaver.bus.run())
+        await eventually(lambda: leaver.bus.is_healthy)
+
+        leaver.bus.publish("acc_1", b"the last word")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+        await eventually(lambda: listener.heard == [b"the last word"])
+    server.stop()
+
+
+async def test_a_redis_that_is_away_is_told_once_however_often_it_is_tried(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.kill()
+    ear = Ear(server.url)
+    running = asyncio.create_task(ear.bus.run())
+    with caplog.at_level("INFO", "gateway.bus.redis"):
+        await asyncio.sleep(0.5)
+        for _ in range(3):
+            ear.bus.publish("acc_1", b"nobody hears this")
+            await asyncio.sleep(0.15)
+        assert len(caplog.messages) == 1
+
+        server.start()
+        await eventually(lambda: ear.bus.is_healthy)
+
+    assert "away" in caplog.messages[0]
+    assert caplog.messages[1:] == ["the bus is here again"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    server.stop()
+
+
 async def test_what_waits_for_redis_is_bounded_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PENDING", 3)
     bus = RedisBus("redis://127.0.0.1:1/0")
