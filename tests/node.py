@@ -23,10 +23,10 @@ from chat.directory import Agent, Directory
 from chat.passwords import Passwords
 from chat.sessions import Session, Sessions
 from chat.store.migrate import migrate
-from chat.store.sqlite import SqliteStore
 from gateway import app, hub, settings
 from gateway.app import Shopbell
 from gateway.auth import Tokens
+from gateway.engines import open_store
 from tests.peer import Frame, Peer, new_id
 from tests.shop import Account, an_account
 
@@ -190,17 +190,23 @@ def a_data_folder(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def a_node(folder: Path, **chosen: Any) -> AsyncIterator[Node]:
-    """A node that serves until the block ends; it must not have complained. Settings by their names."""
+async def a_node(folder: Path, *, beside: Node | None = None, **chosen: Any) -> AsyncIterator[Node]:
+    """A node that serves until the block ends; it must not have complained. Settings by their names.
+
+    `beside` another one, it has the same database, by the settings. Two of them end in the opposite order.
+    """
     listener = app.listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     values = {"data": a_data_folder(folder), "port": port, "secret": SECRET, **WIDE, **chosen}
     read = settings.read({f"SHOPBELL_{name.upper()}": str(value) for name, value in values.items()})
-    store, clock = SqliteStore.open(read.store_path), SystemClock()
+    store, clock = await open_store(read), SystemClock()
     directory = Directory(store, clock)
-    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    mine = await an_account(directory, passwords, "mine")
-    other = await an_account(directory, passwords, "other")
+    if beside is None:
+        passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        mine = await an_account(directory, passwords, "mine")
+        other = await an_account(directory, passwords, "other")
+    else:
+        mine, other = beside.mine, beside.other
     sessions = Sessions(store, clock, contact_life=1000, agent_life=1000)
     complaints = Complaints()
     logging.getLogger().addHandler(complaints)
