@@ -91,7 +91,7 @@ async def test_who_writes_on_one_node_is_heard_on_the_other_both_ways(tmp_path: 
         await hears(contact, "Let me look")
         await contact.begin("message.send", id=new_id(), conversation=conversation, text="Thank you")
 
-        assert (await hears(agent, "Thank you"))["type"] == "change"
+        assert (await hears(agent, "Thank you"))["conversation"] == conversation
 
 
 async def test_two_who_write_at_once_are_heard_by_both_in_one_order(tmp_path: Path, redis: RedisServer) -> None:
