@@ -126,6 +126,15 @@ class SlowSqliteEngine(SqliteEngine):
         return store
 
 
+_FAIL = "CREATE OR REPLACE FUNCTION fail() RETURNS trigger AS $$BEGIN {}; END$$ LANGUAGE plpgsql;"
+_FAILING = """
+    DROP TRIGGER IF EXISTS fail ON ledgers; DROP TRIGGER IF EXISTS fail ON search_heads;
+    CREATE CONSTRAINT TRIGGER fail AFTER UPDATE ON ledgers DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION fail();
+    CREATE CONSTRAINT TRIGGER fail AFTER UPDATE ON search_heads DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION fail()"""
+
+
 class PostgresEngine:
     """A database of its own in the run's cluster."""
 
@@ -147,7 +156,7 @@ class PostgresEngine:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        with self._intruder("BEGIN; LOCK TABLE ledgers IN EXCLUSIVE MODE"):
+        with self._intruder("BEGIN; LOCK TABLE ledgers, search_heads IN EXCLUSIVE MODE"):
             yield
 
     @contextmanager
@@ -158,15 +167,9 @@ class PostgresEngine:
 
     @contextmanager
     def failing_commits(self, store: Store) -> Iterator[None]:
-        self._server.sql(
-            """
-            CREATE FUNCTION fail() RETURNS trigger AS 'BEGIN RAISE EXCEPTION ''on purpose''; END' LANGUAGE plpgsql;
-            CREATE CONSTRAINT TRIGGER fail AFTER UPDATE ON ledgers DEFERRABLE INITIALLY DEFERRED
-            FOR EACH ROW EXECUTE FUNCTION fail()""",
-            self._name,
-        )
+        self._server.sql(_FAIL.format("RAISE EXCEPTION 'on purpose'") + _FAILING, self._name)
         yield
-        self._server.sql("DROP TRIGGER fail ON ledgers; DROP FUNCTION fail", self._name)
+        self._server.sql(_FAIL.format("RETURN NULL"), self._name)  # dropping the triggers would wait for who is at it
 
     def keep_copy(self) -> None:
         self._make(f"{self._name}_copy", self._name)

@@ -21,6 +21,9 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "chat/store/sqlite_candidates.py": "tests/chat/store/test_sqlite_search.py",
     # Parts of the PostgreSQL engine, and what both engines have in common.
     "chat/store/postgres_rows.py": "tests/contracts/test_store.py",
+    "chat/store/postgres_pool.py": "tests/chat/store/test_postgres.py",
+    "chat/store/postgres_docs.py": "tests/chat/store/test_postgres_search.py",
+    "chat/store/postgres_candidates.py": "tests/chat/store/test_postgres_search.py",
     "chat/store/rows.py": "tests/contracts/test_store.py",
     "chat/store/aside.py": "tests/contracts/test_store.py",
     # A seam.

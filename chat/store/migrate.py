@@ -70,7 +70,7 @@ def _as_unavailable(url: str) -> Iterator[None]:
     if not is_postgres(url):
         yield
         return
-    from chat.store.postgres import as_unavailable  # here, as the embedded engine needs no driver of another
+    from chat.store.postgres_pool import as_unavailable  # here, as the embedded engine needs no driver of another
 
     try:
         with as_unavailable():

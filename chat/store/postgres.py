@@ -21,8 +21,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from chat.errors import Unavailable
 from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, postgres_rows, rows
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, postgres_docs, postgres_rows, rows
 from chat.store.aside import HeadAside
+from chat.store.postgres_pool import PATIENCE_SECONDS, SERVER_SETTINGS, as_unavailable, make_pool, undo
+from chat.store.postgres_search import PostgresSearchIndex
 from chat.store.postgres_view import PostgresView
 from chat.store.urls import for_asyncpg, for_sqlalchemy
 
@@ -30,24 +32,12 @@ T = TypeVar("T")
 
 LANES = 4  # transactions at once
 READERS = 8
-PATIENCE_SECONDS = 2.0  # for a connection or a lock; then the asks waiting are told `unavailable`
-COMMAND_SECONDS = 10.0  # for one statement
+SEARCHERS = 3  # one of them indexes; no view waits for a search
 CACHED = 20_000  # states; a conversation's is about 1 KiB
-# A node that is frozen in the middle of a batch must not hold its accounts: 5 s later the database lets them go.
-SERVER_SETTINGS = {
-    "application_name": "shopbell",
-    "statement_timeout": "10000",
-    "lock_timeout": "1900",  # what is left of PATIENCE_SECONDS is for the way there and back
-    "idle_in_transaction_session_timeout": "5000",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-}
 
-if TYPE_CHECKING:  # generic for the type checker alone
-    from chat.store.search_index import SearchIndex
+if TYPE_CHECKING:
+    from chat.store.postgres_pool import Pool
 
-    Pool = asyncpg.Pool[asyncpg.Record]
 # Where people's words, names and addresses stand.
 _VACUUM = """
     VACUUM (SKIP_LOCKED) entries, conversations, contacts, identities, sessions, uploads, search_docs, search_grams"""
@@ -65,9 +55,13 @@ class Known(Struct):
 class PostgresStore:
     """See `chat.store.Store` for the promises."""
 
-    def __init__(self, writers: Pool, readers: Pool, cold: AsyncEngine, epoch: str, aside: HeadAside) -> None:
+    def __init__(
+        self, writers: Pool, readers: Pool, searchers: Pool, cold: AsyncEngine, epoch: str, aside: HeadAside
+    ) -> None:
         self._writers = writers
         self._readers = readers
+        self._searchers = searchers
+        self._search = PostgresSearchIndex(searchers)
         self._cold = cold
         self._epoch = epoch
         self._aside = aside
@@ -77,8 +71,9 @@ class PostgresStore:
     async def open(cls, url: str, aside: Path, lanes: int = LANES) -> PostgresStore:
         """The store at this URL, migrated already; `aside` is a file of this node's. Raises Unavailable."""
         with as_unavailable():
-            writers = await _pool(for_asyncpg(url), lanes)
-            readers = await _pool(for_asyncpg(url), READERS)
+            writers = await make_pool(for_asyncpg(url), lanes)
+            readers = await make_pool(for_asyncpg(url), READERS)
+            searchers = await make_pool(for_asyncpg(url), SEARCHERS)
             async with writers.acquire(timeout=PATIENCE_SECONDS) as connection:
                 head_aside = HeadAside(aside)
                 epoch = await _epoch(connection, head_aside.read())
@@ -89,15 +84,15 @@ class PostgresStore:
             pool_pre_ping=True,
             connect_args={"server_settings": SERVER_SETTINGS, "timeout": PATIENCE_SECONDS},
         )
-        return cls(writers, readers, cold, epoch, head_aside)
+        return cls(writers, readers, searchers, cold, epoch, head_aside)
 
     @property
     def epoch(self) -> str:
         return self._epoch
 
     @property
-    def search(self) -> SearchIndex:
-        raise NotImplementedError("there is no search index in PostgreSQL yet")
+    def search(self) -> PostgresSearchIndex:
+        return self._search
 
     async def begin(self, accounts: Collection[str]) -> PostgresTransaction:
         with as_unavailable():
@@ -110,7 +105,7 @@ class PostgresStore:
                 missing = [account for account in accounts if account not in {row[0] for row in found}]
                 skipped = await writer.fetch(postgres_rows.KNOWN, missing) if missing and len(accounts) > 1 else []
         except BaseException:
-            await self._give_back(writer)
+            await undo(self._writers, writer)
             raise
         heads = {}
         for account, _, cursor, at in found:
@@ -155,26 +150,12 @@ class PostgresStore:
             async with self._readers.acquire(timeout=PATIENCE_SECONDS) as reader:
                 self._aside.write(await reader.fetchval(_SUM_OF_HEADS))
         await self._cold.dispose()
-        for pool in (self._writers, self._readers):
+        for pool in (self._writers, self._readers, self._searchers):
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await pool.close()
             except TimeoutError:
                 pool.terminate()
-
-    async def _give_back(self, writer: Any) -> None:
-        """A connection in an unknown state is not used again."""
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await writer.execute("ROLLBACK")
-        except BaseException as error:
-            with suppress(asyncpg.InterfaceError):  # it is gone already
-                writer.terminate()
-            if not isinstance(error, Exception):
-                raise
-        finally:
-            with suppress(Exception):  # of a connection that is gone: there is nothing to give back
-                await self._writers.release(writer)
 
     def _forget(self, accounts: Collection[str]) -> None:
         for account in accounts:
@@ -253,7 +234,7 @@ class PostgresTransaction:
     async def rollback(self) -> None:
         if self._moves:
             self._store._forget(self._known)
-        await self._store._give_back(self._writer)
+        await undo(self._store._writers, self._writer)
 
     async def _conversations(self, wanted: set[Scoped]) -> dict[Scoped, Conversation]:
         found: dict[Scoped, Conversation] = {}
@@ -303,6 +284,7 @@ class PostgresTransaction:
         for move in moves:
             if move.erases:  # before its own entries are there
                 await self._writer.execute(postgres_rows.ERASE, await self._key(move.account, move.after.id))
+                await postgres_docs.forget(self._writer, move.account, conversations=[move.after.id])
             if not move.entries:
                 continue
             account, key = self._accounts[move.account], await self._key(move.account, move.after.id)
@@ -341,6 +323,8 @@ class PostgresTransaction:
     async def _write_contacts(self, contacts: Collection[Contact]) -> None:
         await self._writer.executemany(postgres_rows.WRITE_CONTACT, [rows.contact_row(contact) for contact in contacts])
         for contact in contacts:
+            if contact.merged_into is not None or contact.erased:
+                await postgres_docs.forget(self._writer, contact.account, contacts=[contact.id])
             if contact.merged_into is not None:
                 for statement in postgres_rows.MERGE_CONTACT:
                     await self._writer.execute(statement, contact.merged_into, contact.id)
@@ -352,23 +336,6 @@ class PostgresTransaction:
                 "SELECT key FROM conversations WHERE id = $1", conversation
             )
         return keys[conversation]
-
-
-async def _pool(url: str, size: int) -> Pool:
-    return await asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=size,
-        timeout=PATIENCE_SECONDS,
-        command_timeout=COMMAND_SECONDS,
-        max_inactive_connection_lifetime=300,
-        reset=_nothing_to_reset,
-        server_settings=SERVER_SETTINGS,
-    )
-
-
-async def _nothing_to_reset(connection: Any) -> None:
-    """We leave nothing behind in a session, and asking the server to clean up costs a way there and back per batch."""
 
 
 async def _epoch(connection: Any, aside: int) -> str:
@@ -387,22 +354,6 @@ def _trim(known: Known) -> None:
         if len(cache) > CACHED:
             for id_ in list(cache)[: CACHED // 10]:
                 del cache[id_]
-
-
-# The internal error is what asyncpg raises on a connection that the server closed while it stood idle.
-_OF_THE_ENGINE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-_OF_THE_DATA = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
-
-
-@contextmanager
-def as_unavailable() -> Any:
-    """Turn what says that the engine is away into Unavailable; what the data is to blame for goes through."""
-    try:
-        yield
-    except _OF_THE_DATA:
-        raise
-    except _OF_THE_ENGINE as error:
-        raise Unavailable(f"the database can't be used: {type(error).__name__} {error}") from error
 
 
 @contextmanager

@@ -11,8 +11,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from chat.folding import needed
 from chat.search import Doc, Filters
 from chat.store import View
+
+# What one search may cost, whatever the engine.
+LOOKED_AT = 50_000  # documents; long ones count more
+LONG = 128  # characters, that count as one more
+GRAMS_AT_MOST = 24  # of a query: more don't make candidates much fewer, and each is read anyway
 
 
 class Candidates(Struct, frozen=True, gc=False):
@@ -20,6 +26,12 @@ class Candidates(Struct, frozen=True, gc=False):
 
     docs: list[Doc]
     cut: bool
+
+
+def sought(pieces: Sequence[str]) -> list[str]:
+    """Grams that every text has which contains these pieces: all of them, or some where there are many."""
+    wanted = sorted(set().union(*map(needed, pieces)))
+    return wanted[:: -(-len(wanted) // GRAMS_AT_MOST)]
 
 
 class Original(Struct, frozen=True, gc=False):
@@ -68,12 +80,12 @@ class SearchIndex(Protocol):
     Every method may raise Unavailable."""
 
     async def behind(self) -> list[str]:
-        """The accounts that have something to index."""
+        """The accounts that have something to index. Those that another node is at just now may be left out."""
         ...
 
     def turn(self, account: str) -> AbstractAsyncContextManager[IndexTurn]:
-        """Everything that it did is kept together when it ends well; nothing of it otherwise. The ledger waits
-        meanwhile: a few ms at most."""
+        """Everything that it did is kept together when it ends well; nothing of it otherwise. The ledger may wait
+        meanwhile, a few ms at most; it always does where it erases or merges."""
         ...
 
     async def seal(self, account: str) -> bool:

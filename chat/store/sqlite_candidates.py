@@ -8,17 +8,14 @@ from typing import Any
 
 from msgspec.json import Decoder
 
-from chat.folding import contains, needed
+from chat.folding import contains
 from chat.model import Conversation
 from chat.search import Doc, Filters, contact_text, of_entry
 from chat.store.rows import ENTRY, entry_of
-from chat.store.search_index import Candidates, Original
+from chat.store.search_index import LONG, LOOKED_AT, Candidates, Original, sought
 from chat.store.sqlite_runs import GRAMS, LIST, PLACE_BITS, Head, as_json, key_of
 
 RUNS_AT_ONCE = 64
-GRAMS_AT_MOST = 24  # of a query: more don't make candidates much fewer, and each is read anyway
-LOOKED_AT = 50_000  # documents, by one search; long ones count more
-LONG = 128  # characters, that count as one more
 
 _decode = Decoder(Conversation).decode
 
@@ -67,8 +64,7 @@ class Search:
 
     def _having_all(self, head: Head, runs: range) -> Iterable[list[int]]:
         """The keys of the documents that have all grams, run by run, the last run first."""
-        wanted = sorted(set().union(*map(needed, self._pieces)))
-        wanted = wanted[:: -(-len(wanted) // GRAMS_AT_MOST)]
+        wanted = sought(self._pieces)
         found: dict[int, list[bytes]] = {}
         for run, _, docs in self._own.execute(GRAMS, (head.account, as_json(list(runs)), as_json(wanted))):
             found.setdefault(run, []).append(docs)

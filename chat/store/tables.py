@@ -303,12 +303,14 @@ search_threads = Table(
     Column("seq", BigInteger, nullable=False),
 )
 
-# Contacts to look at: they may change without any cursor. Triggers of the engine write here.
+# Contacts to look at: they may change without any cursor. Triggers write here: SQLite's engine makes them, and
+# migration 0004 for PostgreSQL.
 search_contacts = Table(
     "search_contacts", metadata, _key(), Column("contact", Surrogate, ForeignKey("contacts.key"), nullable=False)
 )
 
-# What can be found: the newest version of each text, folded.
+# What can be found: the newest version of each text, folded. In PostgreSQL it has one more column, `grams`, with an
+# index of GIN's (migration 0004, docs/decisions/0016); search_grams stays empty there.
 search_docs = Table(
     "search_docs",
     metadata,

@@ -10,8 +10,8 @@ import pytest
 
 from chat.folding import fold
 from chat.search import Doc, Filters
+from chat.store.search_index import LOOKED_AT
 from chat.store.sqlite import SqliteStore
-from chat.store.sqlite_candidates import LOOKED_AT
 from chat.store.sqlite_runs import RUN, RUN_CHARACTERS
 from tests.builders import MINE, MOMENT, a_conversation, a_message, a_move, an_id, populate, store_moves
 from tests.engines import SqliteEngine
