@@ -1,4 +1,4 @@
-"""Opens the engines that the settings name by URL. Each is imported when it is wanted: an embedded node loads no other."""
+"""Opens the engines that the settings name by URL. Each is imported when it is wanted: an embedded node has no driver."""
 
 from __future__ import annotations
 
