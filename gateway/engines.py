@@ -1,4 +1,4 @@
-"""Opens the engines that the settings name by URL. Each is imported when it is wanted: an embedded node has no driver."""
+"""Opens the engines that the settings name by URL. Each is imported when it is wanted: a node on a file needs none."""
 
 from __future__ import annotations
 
