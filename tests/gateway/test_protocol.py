@@ -97,7 +97,7 @@ def test_every_signal_of_the_catalog_is_understood(signal: Any) -> None:
 @pytest.mark.parametrize("number", [b"1e400", b"9" * 5000], ids=["float", "integer"])
 def test_what_is_no_json_behind_a_number_out_of_range_is_still_malformed(number: bytes, behind: bytes) -> None:
     with pytest.raises(Malformed):
-        decode(b'{"type":"watch","ref":' + number + b"," + behind)
+        protocol.decode(b'{"type":"watch","ref":' + number + b"," + behind)
 
 
 def test_unknown_fields_are_ignored_whatever_is_in_them() -> None:
