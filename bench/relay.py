@@ -10,7 +10,7 @@ from bench.crowd import Crowd, gather_crowd
 from bench.figures import Figure, figure
 from bench.server import Server, bare, prepared, shopbell
 from bench.stage import Stage
-from bench.window import Window, window
+from bench.window import Window, until_it_rests, window
 
 CONVERSATIONS = 200
 AGENTS = 20
@@ -46,6 +46,7 @@ class Relay:
         self._running = False
         await self._until_quiet()
         self._crowd.check(self._relayed)
+        await until_it_rests(self._server)
         return measured
 
     def _asked(self, conversation: str, entry: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,10 @@ from dataclasses import dataclass
 
 from bench import proc
 from bench.server import Server
+
+LOOK_SECONDS = 0.5
+RESTS = 0.05  # of its core; timers and pings go on
+LONGEST_SECONDS = 90.0
 
 
 @dataclass
@@ -51,3 +56,15 @@ async def window(server: Server, counter: Callable[[], int]) -> AsyncIterator[Wi
     found.cpu_seconds = server.cpu_seconds() - cpu
     found.others_seconds = max(0.0, proc.core_busy_seconds(server.core) - busy - found.cpu_seconds)
     found.count = counter() - count
+
+
+async def until_it_rests(server: Server) -> None:
+    """Ours indexes behind what it stored, and would take from whoever is measured next on the same core."""
+    deadline = time.monotonic() + LONGEST_SECONDS
+    used = server.cpu_seconds()
+    while time.monotonic() < deadline:
+        await asyncio.sleep(LOOK_SECONDS)
+        before, used = used, server.cpu_seconds()
+        if used - before < RESTS * LOOK_SECONDS:
+            return
+    raise RuntimeError(f"the server is still busy {LONGEST_SECONDS:.0f} s after its load")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from bench.server import Server
 
@@ -18,6 +18,7 @@ OK = b'{"type":"ok"'
 CHANGE = b'{"type":"change"'
 HEADS = b'{"type":"heads"'
 SYNCED_SECONDS = 30.0
+RETRY_SECONDS = 1.0
 
 Hear = Callable[[str, dict[str, Any]], None]
 """Called with the conversation and each message entry of somebody else's kind."""
@@ -124,7 +125,13 @@ async def connect_all(server: Server, peers: Iterable[Peer], at_once: int = 50) 
 
     async def one(peer: Peer) -> Peer:
         async with gate:
-            return await connect(server, peer)
+            while True:
+                try:
+                    return await connect(server, peer)
+                except WSHandshakeError as refused:
+                    if refused.response is None or refused.response.status != 503:
+                        raise
+                await asyncio.sleep(RETRY_SECONDS)  # more than the node takes in a second: it said so
 
     return await asyncio.gather(*map(one, peers))
 

@@ -190,7 +190,7 @@ class Batch:
             for written in move.entries:
                 written.entry = _emptied(written.entry)
         self._loaded.conversations[scoped] = after
-        self._heads[account] = Head(after.cursor, max(self._now, self._heads[account].at))
+        self._heads[account] = Head(after.cursor, at)
         for entry in change.entries:
             written = Written(entry, after.cursor, mark)
             move.entries.append(written)
@@ -201,13 +201,17 @@ class Batch:
                 else:  # a later version of another ask's entry
                     written.ask, written.asker, written.asked_at = ask.id, actor.id, at
                 mark = None
-            for file in entry.attachments if entry.seq == entry.born else ():
-                upload = self._loaded.uploads[account, file.id]
-                self._loaded.uploads[account, file.id] = replace(upload, conversation=after.id, entry=entry.id)
+            if entry.attachments and entry.seq == entry.born:
+                self._attach(account, after.id, entry)
         if change.timers or change.erases or change.contacts:
             move.timers += change.timers
             move.erases = move.erases or change.erases
             self._write_contacts(account, change.contacts)
+
+    def _attach(self, account: str, conversation: str, entry: Entry) -> None:
+        uploads = self._loaded.uploads
+        for file in entry.attachments:
+            uploads[account, file.id] = replace(uploads[account, file.id], conversation=conversation, entry=entry.id)
 
     def _write_contacts(self, account: str, contacts: tuple[Contact, ...]) -> None:
         """From here on the batch sees them so."""

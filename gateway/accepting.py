@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 
 log = logging.getLogger("gateway.accepting")
 
@@ -52,9 +53,12 @@ class Accepting:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             task = self._loop.create_task(self._loop.connect_accepted_socket(self._make, sock))
             self._connecting.add(task)
-            task.add_done_callback(self._connected)
+            task.add_done_callback(partial(self._connected, sock))
 
-    def _connected(self, task: asyncio.Task[object]) -> None:
+    def _connected(self, sock: socket.socket, task: asyncio.Task[object]) -> None:
         self._connecting.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            sock.close()
+        elif (error := task.exception()) is not None:
+            sock.close()  # nobody else has it then
             log.warning("a connection failed at once: %s", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
@@ -198,11 +199,24 @@ def _ref_of(data: bytes) -> int | None:
     try:
         frame = _glimpse(data)
     except (DecodeError, RecursionError) as error:
-        if "out of range" in str(error):  # 1e400 is JSON all the same
+        if "out of range" in str(error) and _is_json(data):  # 1e400 is JSON all the same
             return None
         raise Malformed from None
     ref = frame.get("ref") if isinstance(frame, dict) else None
     return ref if type(ref) is int and 0 <= ref < 2**53 else None
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether it is JSON, where ours gave up at a number that is too great for it."""
+    try:
+        json.loads(data.decode(), parse_int=float, parse_constant=_no_number)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(name)
 
 
 def _explain(error: str) -> Refused:

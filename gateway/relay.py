@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from chat.access import allow, contact_signal, enter
@@ -69,12 +70,9 @@ class Relay:
 
     def settle(self, answers: list[Answer], commits: list[Commit]) -> None:
         """After a batch: every asker hears `ok` first, then everybody the changes, in one write per socket."""
-        outcomes: dict[type[Ask] | str | None, int] = {}
         for answer in answers:
             ticket = answer.ticket
             ticket.peer.answered(ticket.ask.ref, answer.result)
-            outcome = _outcome(answer)
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
         for commit in commits:
             bulletin = of_commit(commit)
             self.streams.offer(bulletin)
@@ -82,7 +80,7 @@ class Relay:
                 self._bus.publish(commit.account, pack(bulletin))
         self._flush()
         self._metrics.batch_asks.observe(len(answers))
-        self._count(outcomes)
+        self._count(Counter(map(_outcome, answers)))
 
     def signal(self, actor: Actor, signalling: Signalling, ask: Ask, refuse: Callable[[Refused], None]) -> None:
         """To whoever listens now. `refuse` is called if the actor may not."""
@@ -161,7 +159,7 @@ class Relay:
         if signal.name == "viewing":
             self._hub.look(actor.account, conversation.id, actor.id, on=signal.on)
 
-    def _count(self, outcomes: dict[type[Ask] | str | None, int]) -> None:
+    def _count(self, outcomes: Counter[type[Ask] | str | None]) -> None:
         metrics = self._metrics
         for what, count in outcomes.items():
             if what is None:

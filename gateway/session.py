@@ -138,12 +138,13 @@ class Session:
 
     def answered(self, ref: int | None, result: Done | Refused) -> None:
         """The ledger's answer to an ask of this peer."""
-        if isinstance(result, Changed):  # whoever comes back sends it again, as who it is then
+        if isinstance(result, Done):
+            if ref is not None:
+                self._peer.send(protocol.ok(ref, result))
+        elif isinstance(result, Changed):  # whoever comes back sends it again, as who it is then
             self._peer.close(CloseCode.CHANGED)
-        elif isinstance(result, Refused):
+        else:
             self._peer.send(protocol.refused(ref, result))
-        elif ref is not None:
-            self._peer.send(protocol.ok(ref, result))
         self._inflight -= 1
         if self._limits is not None and self._inflight == self._limits.inflight // 2:
             self._peer.go_on()

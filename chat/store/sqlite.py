@@ -181,8 +181,8 @@ class SqliteStore:
         else:
             self._writer.execute("COMMIT")
 
-    async def _begin_immediate(self, patience: float = LOCK_PATIENCE_SECONDS) -> None:
-        deadline = time.monotonic() + patience
+    async def _begin_immediate(self, patience: float | None = None) -> None:
+        deadline = time.monotonic() + (LOCK_PATIENCE_SECONDS if patience is None else patience)
         while True:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")

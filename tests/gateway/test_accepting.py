@@ -105,3 +105,20 @@ async def test_without_files_it_waits_and_tries_again(monkeypatch: pytest.Monkey
         await until(made, 1)
         await door.close()
         made[0].transport.close()
+
+
+async def test_a_connection_that_cant_be_made_is_closed(caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> asyncio.BaseProtocol:
+        raise RuntimeError("no protocol today")
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as peer,
+    ):
+        peer.setblocking(False)
+        door = Accepting(listener, fails)
+        async with asyncio.timeout(5):
+            assert await asyncio.get_running_loop().sock_recv(peer, 1) == b""
+        await door.close()
+
+    assert "no protocol today" in caplog.text

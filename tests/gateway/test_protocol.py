@@ -89,6 +89,17 @@ def test_every_signal_of_the_catalog_is_understood(signal: Any) -> None:
     assert type(decoded({"type": signal.name, "conversation": C, "text": "x"})) is signal.shape
 
 
+@pytest.mark.parametrize(
+    "behind",
+    [b'"text":"a\x17b"}', b'"x":NaN}', b'"x":-Infinity}', b'"text":"a"', b'"x":1} {}', b'"x":01}'],
+    ids=["control character", "NaN", "Infinity", "cut off", "two values", "leading zero"],
+)
+@pytest.mark.parametrize("number", [b"1e400", b"9" * 5000], ids=["float", "integer"])
+def test_what_is_no_json_behind_a_number_out_of_range_is_still_malformed(number: bytes, behind: bytes) -> None:
+    with pytest.raises(Malformed):
+        protocol.decode(b'{"type":"watch","ref":' + number + b"," + behind)
+
+
 def test_unknown_fields_are_ignored_whatever_is_in_them() -> None:
     assert decoded({"type": "pong", "n": 1, "colour": {"a": [None, 1e300, "x"]}}) == Pong(n=1)
     for number in (b"9" * 4000, b"1e400"):

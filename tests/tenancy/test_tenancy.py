@@ -193,12 +193,16 @@ def _expect_unchanged(before: dict[str, list[Any]], after: dict[str, list[Any]])
         assert after[name] == rows, f"what the others have in the table {name} has changed"
 
 
+async def no_tick(now: float) -> None:
+    """Nobody is pinged."""
+
+
 @on_a_node(rate_address_uploads="1000/s", uploads_per_actor="1000", tick=0.005)
 async def test_ids_of_others_are_ids_that_dont_exist(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Positions are answered once a second, made short here; pings would be far too many then.
-    monkeypatch.setattr(node.shopbell._wheel, "tick", lambda now: None)
+    monkeypatch.setattr(node.shopbell._wheel, "tick", no_tick)
     dice = random.Random(SEED)
     world = await World.made(node)
     tries = Tries(world, dice)

@@ -181,6 +181,21 @@ test("heads move states on, the greatest seq wins", () => {
   assert.equal(after(start, heads(5, "five"), heads(4, "four")).byId.get("cnv_1")?.state?.preview, "five");
 });
 
+test("who types without a name, and then answers under one, types no more", () => {
+  const typing: ServerFrame = { type: "signal", name: "typing", conversation: "cnv_1", by: { kind: "agent" }, on: true };
+  const held = after(nothingHeld("contact"), contact, snapshot(1, [1]), typing);
+  assert.equal(held.typing.get("cnv_1")?.length, 1);
+
+  const answer: Entry = { ...message(2), author: { kind: "agent", id: "agt_1" } };
+  const answered = after(held, { type: "change", conversation: "cnv_1", seq: 2, entries: [answer] });
+  assert.equal(answered.typing.get("cnv_1")?.length, 0);
+  const stopped = after(held, { ...typing, by: { kind: "agent", id: "agt_1" }, on: false });
+  assert.equal(stopped.typing.get("cnv_1")?.length, 0);
+  const ownWords: Entry = { ...message(2), author: { kind: "contact", id: "con_1" } };
+  const asked = after(held, { type: "change", conversation: "cnv_1", seq: 2, entries: [ownWords] });
+  assert.equal(asked.typing.get("cnv_1")?.length, 1, "the shopper's own words end nobody else's");
+});
+
 test("typing is forgotten after 6 s, and when the message is there", () => {
   const by = { kind: "contact", id: "con_1" } as const;
   const typing: ServerFrame = { type: "signal", name: "typing", conversation: "cnv_1", by, on: true };

@@ -214,16 +214,22 @@ function without(held: Conversations, id: string): Conversations {
 }
 
 function withTypist(held: Conversations, id: string, by: Author, until: number): Conversations {
-  const others = (held.typing.get(id) ?? []).filter((typist) => typist.by.id !== by.id);
+  const others = (held.typing.get(id) ?? []).filter((typist) => !areOne(typist.by, by));
   const typists = until > 0 ? [...others, { by, until }] : others;
   return { ...held, typing: new Map(held.typing).set(id, typists) };
 }
 
 /** Whoever has just sent is not typing any more. */
 function withoutTypists(held: Conversations, frame: Change): Conversations {
-  const wrote = new Set(frame.entries.filter((entry) => entry.kind !== "activity").map((entry) => entry.author.id));
   const typists = held.typing.get(frame.conversation) ?? [];
-  if (!typists.some((typist) => wrote.has(typist.by.id))) return held;
-  const left = typists.filter((typist) => !wrote.has(typist.by.id));
+  const wrote = frame.entries.filter((entry) => entry.kind !== "activity").map((entry) => entry.author);
+  const left = typists.filter((typist) => !wrote.some((author) => areOne(typist.by, author)));
+  if (left.length === typists.length) return held;
   return { ...held, typing: new Map(held.typing).set(frame.conversation, left) };
+}
+
+/** Staff has no name for a shopper before its first answer, so one without may be any of its kind. */
+function areOne(one: Author, other: Author): boolean {
+  if (one.id !== undefined && other.id !== undefined) return one.id === other.id;
+  return one.kind === other.kind;
 }

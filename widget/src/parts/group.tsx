@@ -55,7 +55,7 @@ export function Group({ group, people, shopper }: Props) {
 }
 
 function Said({ line }: { readonly line: Line }) {
-  if (line.mark === "withdrawn") return <p class="group-meta">{t("Message withdrawn")}</p>;
+  if (line.mark === "withdrawn") return <p class="group-withdrawn">{t("Message withdrawn")}</p>;
   return (
     <>
       <Text text={line.text} />
