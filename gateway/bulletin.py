@@ -16,7 +16,6 @@ from chat.model import Conversation, Entry
 from chat.store import Move
 from gateway import protocol
 
-
 VERSION = 1
 PACKED_BYTES = 48 * 1024  # longer ones are cheaper read from the store than sent to every node
 _HEAD = struct.Struct(">BQQ")  # version, since, cursor: every version to come begins like this

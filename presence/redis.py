@@ -51,7 +51,7 @@ class RedisPresence:
         self._mine[account].update(actors)
         if actors:
             members = [self._member(actor) for actor in actors]
-            arguments = [round(LEASE_SECONDS * 1000), *members]
+            arguments: list[str | int] = [round(LEASE_SECONDS * 1000), *members]
             await self._run(lambda: self._touch(keys=[self._key(account)], args=arguments))
 
     async def leave(self, account: str, actor: str) -> None:

@@ -223,9 +223,7 @@ class Shop:
                 OWN,
                 origins,
             ),
-            *health.routes(
-                lambda: self.is_draining, self._probe, self.metrics.render, is_bus_healthy=lambda: True
-            ),
+            *health.routes(lambda: self.is_draining, self._probe, self.metrics.render, is_bus_healthy=lambda: True),
             *pages.routes(self.directory, [OWN], self.built),
         ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chat.folding import contains
 from chat.search import Doc, Filters, contact_text, of_entry
@@ -12,6 +12,8 @@ from chat.store.rows import ENTRY, decode_state, entry_of
 from chat.store.search_index import LONG, LOOKED_AT, Candidates, Original, sought
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from chat.store.postgres_rows import Connection
 
 ROWS = 256  # fetched at a time: others have their turn in between
@@ -59,7 +61,7 @@ class Search:
                     return Candidates(self._docs, cut=True)
         return Candidates(self._docs, cut=False)
 
-    async def _take(self, account: int, rows: Sequence[Sequence[Any]]) -> bool:
+    async def _take(self, account: int, rows: Sequence[Record]) -> bool:
         """Keep what is wanted. False when that is enough."""
         matching = []
         for of, kind, key, conversation, at, text in rows:

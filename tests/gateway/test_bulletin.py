@@ -178,13 +178,12 @@ def test_who_follows_it_is_among_those_who_hear_it_without_asking() -> None:
 # --- on the bus ------------------------------------------------------------------------------------------------------
 
 
-
 def pack_head(bulletin: Bulletin) -> bytes:
     """What every version begins with."""
     return bulletin_module._HEAD.pack(VERSION, bulletin.since, bulletin.cursor)
 
 
-A_WHOLE_ITEM = msgspec.msgpack.encode(Item("cnv", 1, "con", (), False, b"", b"", None))[1:]  # noqa: FBT003  # a row
+A_WHOLE_ITEM = msgspec.msgpack.encode(Item("cnv", 1, "con", (), False, b"", b"", None))[1:]  # a row
 cursors = st.integers(0, 2**63)
 items = st.builds(
     Item,

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -33,7 +34,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 @asynccontextmanager
 async def two_nodes(folder: Path, redis: RedisServer) -> AsyncIterator[tuple[Node, Node]]:
     """Each with a data folder of its own."""
-    chosen = {"store": PostgresEngine(folder).url, "bus": redis.url}
+    chosen: dict[str, Any] = {"store": PostgresEngine(folder).url, "bus": redis.url}
     async with a_node(folder / "first", **chosen) as first:
         await serves(first)  # before the next one starts: each has the signals until it ends
         async with a_node(folder / "second", beside=first, **chosen) as second:
@@ -45,8 +46,12 @@ async def two_nodes(folder: Path, redis: RedisServer) -> AsyncIterator[tuple[Nod
 async def two_healthy_nodes(folder: Path, redis: RedisServer) -> AsyncIterator[tuple[Node, Node]]:
     async with two_nodes(folder, redis) as (first, second):
         for node in (first, second):
-            await node.eventually(lambda node=node: node.shopbell._bus.is_healthy)
+            await heals(node)
         yield first, second
+
+
+async def heals(node: Node) -> None:
+    await node.eventually(lambda: node.shopbell._bus.is_healthy)
 
 
 async def serves(node: Node) -> None:
@@ -158,7 +163,7 @@ async def test_without_redis_chat_goes_on_and_with_it_again_it_is_quick_again(
 
         await asyncio.to_thread(redis.start)
         for node in (first, second):
-            await node.eventually(lambda node=node: node.shopbell._bus.is_healthy)
+            await heals(node)
         await send(contact, conversation, "again")
         await hears(bot, "again")
         assert await ready(first) == (200, {"status": "ok"})

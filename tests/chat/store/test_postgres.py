@@ -17,7 +17,7 @@ from chat.errors import Unavailable
 from chat.gather import BatchLimits
 from chat.model import Conversation
 from chat.rules.messages import Send, Start
-from chat.store import Head, Wanted
+from chat.store import Head, Wanted, postgres_pool
 from chat.store import postgres as module
 from chat.store.migrate import migrate
 from chat.store.postgres import PostgresStore
@@ -121,7 +121,7 @@ async def test_sixteen_writers_of_one_account_leave_no_hole(engine: PostgresEngi
 async def test_a_frozen_node_holds_its_account_for_a_few_seconds(
     engine: PostgresEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(module.SERVER_SETTINGS, "idle_in_transaction_session_timeout", "500")
+    monkeypatch.setitem(postgres_pool.SERVER_SETTINGS, "idle_in_transaction_session_timeout", "500")
     async with stores(engine, 2) as (frozen, other):
         transaction = await frozen.begin([MINE])
         began = time.monotonic()
