@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
@@ -207,7 +208,8 @@ class PostgresEngine:
 def migrated_postgres() -> str:
     """The name of an empty database of today's schema, made once per run."""
     postgres().sql("CREATE DATABASE empty_shop")
-    migrate(postgres().url("empty_shop"))
+    with ThreadPoolExecutor(1) as aside:  # it runs a loop of its own, and the first to ask may be in one
+        aside.submit(migrate, postgres().url("empty_shop")).result()
     return "empty_shop"
 
 
