@@ -51,14 +51,14 @@ audit: $(DEVELOPMENT) $(NODE_MODULES)
 
 ## test        check, then every test there is, browsers and faults included
 .PHONY: test
-test: check $(FRONT_END) browser
+test: check $(FRONT_END) browser servers
 	npm test
 	@echo "seed: $(SEED)   (again with the same: make test SEED=$(SEED))"
 	SHOPBELL_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-seed=$(SEED)
 
 ## chaos       200 kills under load, the other faults and the laws at full length
 .PHONY: chaos
-chaos: $(DEVELOPMENT) $(FRONT_END)
+chaos: $(DEVELOPMENT) $(FRONT_END) servers
 	@echo "seed: $(SEED)   (again with the same: make chaos SEED=$(SEED))"
 	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_EXAMPLES=$${SHOPBELL_EXAMPLES:-2000} SHOPBELL_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/chaos tests/test_law.py --hypothesis-seed=$(SEED)
@@ -71,7 +71,7 @@ fuzz: $(DEVELOPMENT)
 
 ## bench       speed and size, against the bars of docs/performance.md
 .PHONY: bench
-bench: $(DEVELOPMENT) $(FRONT_END)
+bench: $(DEVELOPMENT) $(FRONT_END) servers
 	$(BIN)/python -m bench
 
 ## build       the front end, into gateway/static
@@ -88,8 +88,9 @@ docs: $(DEVELOPMENT)
 picture: $(DEVELOPMENT) $(FRONT_END) browser
 	$(BIN)/python -m tests.browser.picture
 
-## lock        choose dependency versions anew, within pyproject.toml
-COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+## lock        choose dependency versions anew, within pyproject.toml; make lock UPGRADE= keeps those that still fit
+UPGRADE := --upgrade
+COMPILE := $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml
 .PHONY: lock
 lock: $(VENV)/pyvenv.cfg
@@ -101,6 +102,11 @@ lock: $(VENV)/pyvenv.cfg
 .PHONY: browser
 browser:
 	setup/browser
+
+## servers     PostgreSQL, Redis and nginx, which the tests start for themselves (Debian, as root)
+.PHONY: servers
+servers:
+	setup/servers
 
 ## clean       what was installed and built here; the data in var/ stays
 .PHONY: clean
