@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -555,6 +556,22 @@ async def test_peers_may_vanish_at_any_moment(node: Node) -> None:
 
     await node.eventually(lambda: not node.shopbell.node.sockets)
     await node.still_works()
+
+
+@on_a_node()
+async def test_many_reconnects_leave_no_file_open(node: Node) -> None:
+    session = await node.contact_session()
+
+    async def come_and_go(times: int) -> int:
+        for _ in range(times):
+            peer = await node.contact(session)
+            peer.leave()
+        await node.eventually(lambda: not node.shopbell.node.sockets)
+        return len(os.listdir("/proc/self/fd"))
+
+    before = await come_and_go(5)
+
+    assert await come_and_go(500) <= before
 
 
 @on_a_node()

@@ -1,6 +1,7 @@
 """Tasks have an owner: it limits how many run at once, says aloud which failed, and ends them all."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -17,6 +18,25 @@ async def test_what_is_started_runs() -> None:
     tasks.start(work())
 
     await asyncio.wait_for(done.wait(), 1)
+    await tasks.close()
+
+
+async def test_what_nobody_else_knows_of_is_held_until_it_is_done() -> None:
+    tasks, waiting, ended = Tasks(), asyncio.Event(), []
+
+    async def work() -> None:
+        never = asyncio.get_running_loop().create_future()  # known to this task alone, and this task to it
+        waiting.set()
+        try:
+            await never
+        finally:
+            ended.append("collected")
+
+    tasks.start(work())
+    await waiting.wait()
+    gc.collect()  # the loop itself holds tasks weakly
+
+    assert ended == []
     await tasks.close()
 
 
