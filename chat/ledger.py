@@ -53,7 +53,7 @@ class Ledger:
     async def _run_lane(self) -> None:
         while batch := await self._gather.next():
             self._performing += 1
-            await self._perform(batch)
+            await self._perform(list(batch))
             self._performing -= 1
             self._gather.done(batch)
             await asyncio.sleep(0)  # let the sockets be read: that is the next batch
@@ -82,14 +82,19 @@ class Ledger:
                     await self._perform([ticket])
                 return
             answers, commits = [Answer(tickets[0], Internal())], []
-        self._settle(answers, commits)
+        if answers:
+            self._settle(answers, commits)
 
     async def _transact(self, tickets: list[Ticket]) -> tuple[list[Answer], list[Commit]]:
+        """Tickets that go back leave the list: whoever carries them out later answers them, whatever happens here."""
         transaction = await self._store.begin({ticket.account for ticket in tickets})
         began = self._clock.ticks()
         if transaction.skipped:
             self._gather.put_back([ticket for ticket in tickets if ticket.account in transaction.skipped])
-            tickets = [ticket for ticket in tickets if ticket.account not in transaction.skipped]
+            tickets[:] = [ticket for ticket in tickets if ticket.account not in transaction.skipped]
+        if not tickets:
+            await transaction.rollback()
+            return [], []
         try:
             batch = Batch(
                 transaction.heads, await transaction.load(self._wanted(tickets)), self._clock.now(), self._tails

@@ -29,6 +29,7 @@ from tests.builders import (
     MOMENT,
     NOA,
     OTHER,
+    STRANGER,
     a_conversation,
     a_message,
     a_move,
@@ -86,6 +87,23 @@ async def test_of_several_accounts_none_is_waited_for(engine: PostgresEngine) ->
         assert (set(transaction.heads), set(transaction.skipped)) == ({OTHER}, {MINE})
         await transaction.rollback()
         await held.rollback()
+
+
+async def test_asks_of_accounts_that_are_all_held_go_back_and_are_answered_once(engine: PostgresEngine) -> None:
+    async with stores(engine, 2) as (first, second), an_office(second) as office:
+        held = await first.begin([MINE, OTHER])
+        starts = [
+            (DANA, Start(id=an_id(1), inbox=DOOR, text="Hi")),
+            (STRANGER, Start(id=an_id(2), inbox="", text="Hi")),
+        ]
+
+        asks = [office.hand_in(actor, start) for actor, start in starts]
+        while not await first._readers.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
+        await held.rollback()
+        await asyncio.gather(*asks)
+
+        assert [len(batch) for batch in office.batches] == [1, 1]
 
 
 async def test_sixteen_writers_of_one_account_leave_no_hole(engine: PostgresEngine) -> None:
