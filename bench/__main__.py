@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import uvloop
 
-from bench import abuse, fanout, idle, paced, relay
+from bench import abuse, fanout, idle, nodes, paced, relay
 from bench.figures import Figure, figure, table
 from bench.machine import QUIET_LOAD, machine
 from bench.profiling import LOADS, profile
@@ -26,6 +26,7 @@ SCENARIOS: dict[str, Callable[[Stage], Coroutine[None, None, list[Figure]]]] = {
     "idle": idle.measure,
     "fanout": fanout.measure,
     "abuse": abuse.measure,
+    "nodes": nodes.measure,
 }
 
 
@@ -38,7 +39,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="shopbell-bench-", dir=chosen.data) as folder:
         seconds = chosen.seconds or (1.0 if chosen.quick else 5.0)
         rounds = chosen.rounds or (1 if chosen.quick else 3)
-        stage = Stage(cores, Path(folder), seconds, rounds, sockets=1_000 if chosen.quick else 5_000)
+        sockets = 1_000 if chosen.quick else 5_000
+        stage = Stage(cores, Path(folder), seconds, rounds, sockets, chosen.messages)
         if chosen.what[:1] == ["profile"]:
             uvloop.run(profile(stage, chosen.what[1]))
             return 0
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("what", nargs="*", help=f"scenarios ({words}; all of them if none), or: profile {profiles}")
     parser.add_argument("--quick", action="store_true", help="one round of a second: for trying, not for judging")
     parser.add_argument("--seconds", type=float, help="of a round (5)")
+    parser.add_argument("--messages", type=int, help="that end a round over two nodes before its seconds are over")
     parser.add_argument("--rounds", type=int, help="of which the median counts (3)")
     parser.add_argument("--data", type=Path, help="folder on the disk to measure on (the system's for temporary files)")
     parser.add_argument("--out", type=Path, default=Path("var/bench.json"), help="where the figures are kept")

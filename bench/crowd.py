@@ -61,12 +61,15 @@ class Crowd:
             raise RuntimeError(f"{relayed} messages were relayed, but {oks} were acknowledged")
 
 
-async def gather_crowd(server: Server, accounts: list[dict[str, Any]]) -> Crowd:
-    """Everybody of these accounts connected; agent k of n has conversations k, k+n, …"""
+async def gather_crowd(
+    server: Server, accounts: list[dict[str, Any]], *, agents_at: Server | None = None, make: type[Peer] = Peer
+) -> Crowd:
+    """Everybody of these accounts connected, agents to another node if there is one; agent k of n has conversations
+    k, k+n, …"""
     pairs: list[Pair] = []
     for account in accounts:
-        agents = await connect_all(server, [Peer("agent", token) for token in account["agents"]])
-        shoppers = await connect_all(server, [Peer("contact", token) for token in account["contacts"]])
+        agents = await connect_all(agents_at or server, [make("agent", token) for token in account["agents"]])
+        shoppers = await connect_all(server, [make("contact", token) for token in account["contacts"]])
         pairs += await asyncio.gather(
             *(open_pair(account["inbox"], shopper, agents[n % len(agents)]) for n, shopper in enumerate(shoppers))
         )

@@ -34,7 +34,7 @@ async def _prepare(layout: list[tuple[int, int]]) -> list[dict[str, Any]]:
         sessions = Sessions(
             store, clock, contact_life=chosen.contact_session_seconds, agent_life=chosen.agent_session_seconds
         )
-        tokens = Tokens(kept_secrets(chosen.data)[0], clock, chosen.token_seconds)
+        tokens = Tokens((chosen.secrets or kept_secrets(chosen.data))[0], clock, chosen.token_seconds)
         directory = Directory(store, clock)
         return [
             await _account(directory, sessions, tokens, f"Shop {n}", agents, contacts)

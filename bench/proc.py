@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(process: int) -> float:
-    """User and system time of the process, its threads and its children so far."""
-    total = 0
+    """User and system time of the process, its threads and its children so far, those that have ended among them."""
+    return sum(seconds for _, _, seconds in each_cpu_seconds(process))
+
+
+def each_cpu_seconds(process: int) -> Iterator[tuple[int, str, float]]:
+    """The same by process: its number, its title, its seconds. Children that have ended count with their parent."""
     for each in family(process):
-        fields = _stat(each)
-        total += int(fields[11]) + int(fields[12])  # utime, stime: fields 14 and 15 of proc(5), after pid and name
-    return total / TICKS_PER_SECOND
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended just now, and is its parent's the next time
+            title = Path(f"/proc/{each}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            # utime, stime, cutime, cstime: fields 14 to 17 of proc(5); pid and name are gone
+            yield each, title, sum(map(int, _stat(each)[11:15])) / TICKS_PER_SECOND
 
 
 def rss_bytes(process: int) -> int:
@@ -36,8 +43,9 @@ def family(process: int) -> list[int]:
     """The process and all that descend from it."""
     found = [process]
     for each in found:
-        for thread in Path(f"/proc/{each}/task").iterdir():
-            found += map(int, (thread / "children").read_text().split())
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{each}/task").iterdir():
+                found += map(int, (thread / "children").read_text().split())
     return found
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from statistics import mean
 from typing import Any
 
 from bench.crowd import Crowd, gather_crowd
 from bench.figures import Figure, figure
-from bench.server import Server, bare, prepared, shopbell
+from bench.server import Measured, Server, bare, prepared, shopbell
 from bench.stage import Stage
 from bench.window import Window, until_it_rests, window
 
@@ -19,13 +20,14 @@ AN_ACCOUNT_PER_AGENT = [(1, CONVERSATIONS // AGENTS)] * AGENTS
 IN_FLIGHT = 4
 WARM_SECONDS = 1.0
 QUIET_SECONDS = 0.3
+LOOK_SECONDS = 0.01
 BAR_CPU_MS = 45.0  # per 1,000 relayed messages
 
 
 class Relay:
     """The load itself. A relayed message is one whole copy at the other side. `run` may be called again and again."""
 
-    def __init__(self, server: Server, crowd: Crowd) -> None:
+    def __init__(self, server: Measured, crowd: Crowd) -> None:
         self._server = server
         self._crowd = crowd
         self._relayed = 0
@@ -34,20 +36,28 @@ class Relay:
             pair.shopper.hear = self._answered
             pair.agent.hear = self._asked
 
-    async def run(self, seconds: float) -> Window:
-        """A window of so many seconds, after a warm-up. Afterwards every message must have come and been acked."""
+    async def run(self, seconds: float, messages: int | None = None) -> Window:
+        """A window of so many seconds, or of so many messages if they come sooner, after a warm-up. Afterwards every
+        message must have come and been acked."""
         self._running = True
         for pair in self._crowd.pairs:
             for _ in range(IN_FLIGHT):
                 pair.ask()
         await asyncio.sleep(WARM_SECONDS)
         async with window(self._server, lambda: self._relayed) as measured:
-            await asyncio.sleep(seconds)
+            await self._until(seconds, messages)
         self._running = False
         await self._until_quiet()
         self._crowd.check(self._relayed)
         await until_it_rests(self._server)
         return measured
+
+    async def _until(self, seconds: float, messages: int | None) -> None:
+        if messages is None:
+            return await asyncio.sleep(seconds)
+        enough, deadline = self._relayed + messages, time.monotonic() + seconds
+        while self._relayed < enough and time.monotonic() < deadline:  # noqa: ASYNC110 - no event per message
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _asked(self, conversation: str, entry: dict[str, Any]) -> None:
         self._relayed += 1

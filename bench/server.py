@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -48,6 +48,17 @@ class Cores:
     load: int
 
 
+class Measured(Protocol):
+    """What runs on one core and is measured: a server, or several with their engines."""
+
+    @property
+    def core(self) -> int: ...
+
+    def parts(self) -> dict[str, float]:
+        """CPU seconds so far of each of its parts."""
+        ...
+
+
 @dataclass(frozen=True)
 class Server:
     """A running one."""
@@ -55,17 +66,18 @@ class Server:
     port: int
     process: int
     core: int
+    path: str = "/v1/socket"
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/v1/socket"
+        return f"ws://127.0.0.1:{self.port}{self.path}"
 
     @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def cpu_seconds(self) -> float:
-        return proc.cpu_seconds(self.process)
+    def parts(self) -> dict[str, float]:
+        return {"server": proc.cpu_seconds(self.process)}
 
     def rss_bytes(self) -> int:
         return proc.rss_bytes(self.process)
@@ -79,9 +91,11 @@ def two_cores() -> Cores:
     return Cores(mine[0], mine[1])
 
 
-def prepared(data: Path, layout: list[tuple[int, int]]) -> list[dict[str, Any]]:
+def prepared(
+    data: Path, layout: list[tuple[int, int]], settings: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """A fresh database with so many (agents, contacts) for each account: their inbox and tokens."""
-    environment = {**os.environ, **RAISED, "SHOPBELL_DATA": str(data)}
+    environment = {**os.environ, **RAISED, **(settings or {}), "SHOPBELL_DATA": str(data)}
     subprocess.run([_script("shopbell"), "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
     command = [sys.executable, "-m", "bench.prepare", orjson.dumps(layout).decode()]
     made = subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE)
@@ -96,7 +110,8 @@ def shopbell(data: Path, cores: Cores, settings: Mapping[str, str] | None = None
     port = free_port()
     environment = {**assignments, **RAISED, **(settings or {})}
     environment |= {"SHOPBELL_DATA": str(data), "SHOPBELL_PORT": str(port)}
-    with _running([_script(command[0]), *command[1:]], environment, port, cores, data / "server.log") as server:
+    data.mkdir(parents=True, exist_ok=True)
+    with running([_script(command[0]), *command[1:]], environment, port, cores, data / "server.log") as server:
         yield server
 
 
@@ -106,7 +121,7 @@ def bare(folder: Path, cores: Cores) -> Iterator[Server]:
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "bench.peers.bare", str(port)]
-    with _running(command, web_line()[0], port, cores, folder / "bare.log") as server:
+    with running(command, web_line()[0], port, cores, folder / "bare.log") as server:
         yield server
 
 
@@ -126,18 +141,23 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(
-    command: list[str], environment: Mapping[str, str], port: int, cores: Cores, log: Path
-) -> Iterator[Server]:
+def pinned(core: int) -> Iterator[None]:
+    """Whatever is started meanwhile stays on this core, with each of its threads and children."""
     mine = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cores.server})  # the child inherits it, and so does each of its threads
+    os.sched_setaffinity(0, {core})
     try:
-        with log.open("ab") as output:
-            child = subprocess.Popen(
-                command, env={**os.environ, **environment}, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
-            )
+        yield
     finally:
         os.sched_setaffinity(0, mine)
+
+
+@contextmanager
+def running(command: list[str], environment: Mapping[str, str], port: int, cores: Cores, log: Path) -> Iterator[Server]:
+    """This command on the server's core, once it says under /healthz that it is well."""
+    with pinned(cores.server), log.open("ab") as output:
+        child = subprocess.Popen(
+            command, env={**os.environ, **environment}, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         _wait_until_healthy(child, port)
         yield Server(port, child.pid, cores.server)

@@ -23,6 +23,8 @@ class Stage:
     rounds: int
     sockets: int
     """of the idle scenario"""
+    messages: int | None = None
+    """at most in a round of the closed loop over two nodes"""
     laps_ms: list[float] = field(default_factory=list)
     """How long the server's core took for a piece of work that is always the same, after each result."""
 
