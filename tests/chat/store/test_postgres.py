@@ -98,7 +98,8 @@ async def test_asks_of_accounts_that_are_all_held_go_back_and_are_answered_once(
         ]
 
         asks = [office.hand_in(actor, start) for actor, start in starts]
-        while not await first._readers.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not await first._readers.fetchval(waiting):  # noqa: ASYNC110 - PostgreSQL has no event for that
             await asyncio.sleep(0.01)
         await held.rollback()
         await asyncio.gather(*asks)
