@@ -44,7 +44,7 @@ from gateway.asking import Asking
 from gateway.auth import Doorkeeper, Tokens
 from gateway.budget import Budget, limited
 from gateway.drain import DrainingServer, DrainTimes, drain
-from gateway.engines import new_bus, new_presence, open_store
+from gateway.engines import new_bus, new_presence, new_redis, open_store
 from gateway.files.intake import Intake, IntakeLimits
 from gateway.files.links import Links
 from gateway.files.pictures import Pictures
@@ -98,7 +98,8 @@ class Shopbell:
         hub = Hub(self._later, dirty.flush)
         reading = Reading(store)
         self._bus = new_bus(settings.bus)
-        self._presence = new_presence(settings.presence, clock.ticks)
+        self._redis = new_redis(settings.presence)
+        self._presence = new_presence(self._redis, clock.ticks)
         self._relay = Relay(hub, self._bus, reading, dirty.flush, metrics, clock.now)
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
         lanes = settings.lanes if settings.is_on_postgres else 1
@@ -260,6 +261,8 @@ class Shopbell:
         await self._relay.streams.aclose()
         await self._doorkeeper.close()
         await self._presence.close()
+        if self._redis is not None:
+            await self._redis.aclose()
         await self._bus.close()
         await self._store.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chat.store import Store
 from chat.store.sqlite import SqliteStore
@@ -12,6 +13,9 @@ from gateway.bus.memory import MemoryBus
 from gateway.settings import Settings
 from presence import Presence
 from presence.memory import MemoryPresence
+
+if TYPE_CHECKING:  # an embedded node has no use for the driver
+    from gateway.redis_client import Client
 
 HEAD_ASIDE = "postgres.head"
 
@@ -35,10 +39,19 @@ def new_bus(url: str) -> Bus:
     return RedisBus(url)
 
 
-def new_presence(url: str, ticks: Callable[[], float]) -> Presence:
-    """`ticks` are seconds that never go back. Each start is another node: leases of the last one just run out."""
+def new_redis(url: str) -> Client | None:
+    """A client for all that is kept in Redis, to be closed by whoever asks for it; None where the URL is `memory`."""
     if url == "memory":
+        return None
+    from gateway.redis_client import new_client
+
+    return new_client(url)
+
+
+def new_presence(redis: Client | None, ticks: Callable[[], float]) -> Presence:
+    """`ticks` are seconds that never go back. Each start is another node: leases of the last one just run out."""
+    if redis is None:
         return MemoryPresence(ticks)
     from presence.redis import RedisPresence
 
-    return RedisPresence(url, secrets.token_hex(8))
+    return RedisPresence(redis, secrets.token_hex(8))

@@ -17,6 +17,7 @@ from chat.store.urls import is_postgres
 from chat.uploads import FAMILIES
 from gateway.limits import Rate
 from gateway.origins import Origin, parse_origin
+from gateway.redis_url import parse_redis_url
 
 T = TypeVar("T")
 
@@ -134,9 +135,10 @@ def store_url(text: str) -> str:
 def bus_url(text: str) -> str:
     if text in ("memory", "memory:"):
         return "memory"
-    host = r"(?:[^\s/?#@\x00]*@)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?"
-    if not re.fullmatch(rf"rediss?://{host}(?:/[0-9]{{0,3}})?(?:\?[^\s#\x00]*)?", text, re.ASCII):
-        raise ValueError("memory or redis://<host>[:<port>][/<number>] (rediss:// with TLS)")
+    try:
+        parse_redis_url(text)
+    except ValueError as error:
+        raise ValueError(f"memory or {error}") from None
     return text
 
 
@@ -205,10 +207,11 @@ class Settings:
     bus: str = setting(
         "memory",
         bus_url,
-        "How nodes tell each other that something happened: `memory` where there is one, or `redis://…`.",
+        "How nodes tell each other that something happened: `memory` where there is one, or `redis://…`, "
+        "`redis+sentinel://…?service=<name>`, `redis+cluster://…`.",
     )
     presence: str = setting(
-        "{bus}", bus_url, "Where it is kept who is here: `memory` or `redis://…`. `{bus}` stands for where the bus is."
+        "{bus}", bus_url, "Where it is kept who is here: `memory` or Redis. `{bus}` stands for where the bus is."
     )
     host: str = setting("", str, "Address to listen on. Empty: 127.0.0.1, or 0.0.0.0 where the host sets `PORT`.")
     port: int = setting("8000", whole(1, 65535), "Port to listen on.")

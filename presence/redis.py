@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -31,17 +30,14 @@ _HERE = Path(__file__).parent
 
 
 class RedisPresence:
-    """See `presence.Presence` for the promises."""
+    """See `presence.Presence` for the promises. The client is whoever's who made it: closing is theirs."""
 
-    def __init__(self, url: str, node: str, prefix: str = "shopbell") -> None:
+    def __init__(self, redis: Redis | RedisCluster, node: str, prefix: str = "shopbell") -> None:
         self._node = node
         self._prefix = prefix
-        # Once more on a new connection: an old one may be dead, and whatever is asked may be asked twice.
-        self._redis = Redis.from_url(
-            url, retry=Retry(NoBackoff(), 1), socket_connect_timeout=COMMAND_SECONDS, socket_timeout=COMMAND_SECONDS
-        )
-        self._touch = self._redis.register_script((_HERE / "touch.lua").read_text())
-        self._present = self._redis.register_script((_HERE / "present.lua").read_text())
+        self._redis = redis
+        self._touch = redis.register_script((_HERE / "touch.lua").read_text())
+        self._present = redis.register_script((_HERE / "present.lua").read_text())
         self._mine: dict[str, set[str]] = defaultdict(set)
         self._known: dict[str, frozenset[str]] = {}
         self._silent_until = 0.0
@@ -67,12 +63,11 @@ class RedisPresence:
         return here
 
     async def close(self) -> None:
-        """Let go of this node's leases, and of Redis."""
+        """Let go of this node's leases."""
         for account, actors in self._mine.items():
             if actors:
                 await self._let_go(account, actors)
         self._mine.clear()
-        await self._redis.aclose()
 
     async def _let_go(self, account: str, actors: Collection[str]) -> None:
         await self._run(lambda: self._redis.zrem(self._key(account), *map(self._member, actors)))
@@ -86,8 +81,8 @@ class RedisPresence:
                 answer = await command()
         except (RedisError, OSError, TimeoutError) as error:
             self._tell_away(error)
-            # An answer that nobody waited for may still be in a connection: none of them is used again.
-            await self._redis.connection_pool.disconnect()
+            if isinstance(self._redis, Redis):  # a Cluster's client does it by itself
+                await self._redis.connection_pool.disconnect(inuse_connections=False)  # the others are dead too
             return None
         self._tell_here()
         return answer

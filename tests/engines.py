@@ -25,6 +25,7 @@ from chat.store.sqlite import SqliteStore
 from gateway.bus import Bus
 from gateway.bus.memory import Exchange, MemoryBus
 from gateway.bus.redis import RedisBus
+from gateway.redis_client import new_client
 from presence import Presence
 from presence.memory import Leases, MemoryPresence
 from presence.redis import RedisPresence
@@ -275,6 +276,14 @@ class MemoryPresenceEngine:
         self._clock.move(seconds)
 
 
+class OwnRedisPresence(RedisPresence):
+    """With a client that is closed with it."""
+
+    async def close(self) -> None:
+        await super().close()
+        await self._redis.aclose()
+
+
 class RedisPresenceEngine:
     """A prefix of its own on the run's server, whose leases grow old when the test says so."""
 
@@ -285,7 +294,7 @@ class RedisPresenceEngine:
         self.opened: list[Presence] = []
 
     def open(self, node: str) -> Presence:
-        self.opened.append(RedisPresence(redis().url, node, self._prefix))
+        self.opened.append(OwnRedisPresence(new_client(redis().url), node, self._prefix))
         return self.opened[-1]
 
     def pass_time(self, seconds: float) -> None:

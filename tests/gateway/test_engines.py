@@ -14,7 +14,7 @@ from chat.store.sqlite import SqliteStore
 from gateway import settings
 from gateway.bus.memory import MemoryBus
 from gateway.bus.redis import RedisBus
-from gateway.engines import new_bus, new_presence, open_store
+from gateway.engines import new_bus, new_presence, new_redis, open_store
 from presence.memory import MemoryPresence
 from presence.redis import RedisPresence
 from tests.builders import StillClock
@@ -54,10 +54,11 @@ async def test_bus_and_presence_are_in_memory_or_in_redis() -> None:
 
     assert isinstance(new_bus("memory"), MemoryBus)
     assert isinstance(new_bus(url), RedisBus)
-    assert isinstance(new_presence("memory", ticks), MemoryPresence)
-    presence = new_presence(url, ticks)
-    assert isinstance(presence, RedisPresence)
-    await presence.close()
+    assert isinstance(new_presence(new_redis("memory"), ticks), MemoryPresence)
+    redis = new_redis(url)
+    assert redis is not None
+    assert isinstance(new_presence(redis, ticks), RedisPresence)
+    await redis.aclose()
 
 
 def test_an_embedded_node_loads_no_other_engines_driver() -> None:

@@ -229,7 +229,16 @@ def test_presence_is_where_the_bus_is_unless_told_otherwise() -> None:
     assert read({"SHOPBELL_BUS": url, "SHOPBELL_PRESENCE": "memory"}).presence == "memory"
 
 
-@pytest.mark.parametrize("url", ["redis://cache", "rediss://bell:x@[::1]:6380/2?client_name=bell", "redis://10.0.0.7/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://cache",
+        "rediss://bell:x@[::1]:6380/2?ssl_check_hostname=false",
+        "redis://10.0.0.7/",
+        "redis+sentinel://one,two:26380/1?service=bell",
+        "rediss+cluster://:x@one:7001,two",
+    ],
+)
 def test_the_bus_may_be_redis(url: str) -> None:
     assert read({"SHOPBELL_BUS": url}).bus == url
 

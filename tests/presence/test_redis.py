@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.redis_client import new_client
 from presence import redis as module
-from presence.redis import RedisPresence
+from tests.engines import OwnRedisPresence
 from tests.servers import RedisServer, a_free_port
 
 SHOP = "acc_shop"
@@ -16,7 +17,10 @@ SHOP = "acc_shop"
 
 async def test_while_redis_is_away_a_node_goes_on_with_what_it_knew(tmp_path: Path) -> None:
     server = RedisServer(tmp_path, a_free_port())
-    first, second = RedisPresence(server.url, "node_1"), RedisPresence(server.url, "node_2")
+    first, second = (
+        OwnRedisPresence(new_client(server.url), "node_1"),
+        OwnRedisPresence(new_client(server.url), "node_2"),
+    )
     await first.touch(SHOP, ["agt_noa"])
     await second.touch(SHOP, ["agt_somchai"])
     assert await first.present(SHOP) == {"agt_noa", "agt_somchai"}
@@ -40,7 +44,7 @@ async def test_a_redis_that_does_not_answer_is_waited_for_once_and_not_by_every_
 ) -> None:
     monkeypatch.setattr(module, "COMMAND_SECONDS", 0.2)
     server = RedisServer(tmp_path, a_free_port())
-    presence = RedisPresence(server.url, "node_1")
+    presence = OwnRedisPresence(new_client(server.url), "node_1")
     await presence.touch(SHOP, ["agt_noa"])
     server.ask("CLIENT", "PAUSE", "5000", "ALL")
 
@@ -56,7 +60,7 @@ async def test_a_redis_that_does_not_answer_is_waited_for_once_and_not_by_every_
 
 async def test_an_account_that_nobody_touches_leaves_no_key_behind(tmp_path: Path) -> None:
     server = RedisServer(tmp_path, a_free_port())
-    presence = RedisPresence(server.url, "node_1")
+    presence = OwnRedisPresence(new_client(server.url), "node_1")
 
     await presence.touch(SHOP, ["agt_noa"])
 
