@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +69,8 @@ class Redis:
 
 
 @contextmanager
-def postgres(folder: Path, cores: Cores, libraries: Sequence[str] = ()) -> Iterator[Postgres]:
-    """A new cluster in this folder; `libraries` are loaded with it. It runs as a user of its own where we are root."""
+def postgres(folder: Path, cores: Cores, library: str | None = None) -> Iterator[Postgres]:
+    """A new cluster in this folder; `library` is loaded with it. It runs as a user of its own where we are root."""
     folder.mkdir(parents=True)
     user = "postgres" if os.geteuid() == 0 else None
     if user is not None:
@@ -79,7 +79,7 @@ def postgres(folder: Path, cores: Cores, libraries: Sequence[str] = ()) -> Itera
     data, port = folder / "data", free_port()
     initdb = [_program("initdb"), "--pgdata", str(data), f"--username={USER}", "--auth=trust", "--encoding=UTF8"]
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, user=user, cwd="/")
-    chosen = {**TUNING, "shared_preload_libraries": ",".join(libraries)} if libraries else TUNING
+    chosen = {**TUNING, **({"shared_preload_libraries": library, f"{library}.track_planning": "on"} if library else {})}
     command = [_program("postgres"), "-D", str(data), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1"]
     for name, value in chosen.items():
         command += ["-c", f"{name}={value}"]

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from statistics import mean
+from typing import Any
 
 from bench.crowd import gather_crowd
 from bench.figures import Figure, figure
 from bench.paced import Latencies, Paced
 from bench.relay import AN_ACCOUNT_PER_AGENT, ONE_ACCOUNT, Relay
-from bench.site import two_nodes
+from bench.site import Site, two_nodes
 from bench.stage import Stage
 from bench.window import Window
 
 BAR_CPU_MS = 90.0  # per 1,000 relayed messages, everything counted
 RATE = 300  # messages a second of the paced rounds: a busy shop, and far below what a core can
 OURS = "one account"
+
+
+async def load(site: Site, accounts: list[dict[str, Any]]) -> Relay:
+    """Everybody connected and in conversation: shoppers at the first node, agents at the second."""
+    first, second = site.nodes
+    return Relay(site, await gather_crowd(first, accounts, agents_at=second))
 
 
 async def measure(stage: Stage) -> list[Figure]:

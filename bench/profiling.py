@@ -1,4 +1,4 @@
-"""Where a load's microseconds go: the server sampled by py-spy while it runs."""
+"""Where a load's microseconds go: servers sampled by py-spy while they run, and what they have PostgreSQL do."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench import fanout, relay
+from bench import fanout, nodes, relay, spending
+from bench.engines import Postgres
 from bench.server import Server, prepared, shopbell
+from bench.site import Layout, two_nodes
 from bench.stage import Stage
 from bench.window import Window
 
@@ -23,15 +27,45 @@ class Load(Protocol):
     async def run(self, seconds: float) -> Window: ...
 
 
+@dataclass(frozen=True)
+class Scene:
+    """A load, and what it runs against: servers by their names in its windows."""
+
+    load: Load
+    servers: dict[str, Server]
+    postgres: Postgres | None = None
+
+
 Make = Callable[[Server, list[dict[str, Any]]], Awaitable[Load]]
-LOADS: dict[str, tuple[list[tuple[int, int]], Make]] = {
-    "relay": (relay.ONE_ACCOUNT, relay.load),
-    "relay20": (relay.AN_ACCOUNT_PER_AGENT, relay.load),
-    "fanout": (fanout.LAYOUT, fanout.load),
-}
 RATE = 250  # samples a second: more of them slow the server down
 LINES = 30
-OURS = re.compile(r"\((?:chat|gateway|presence|websockets|uvicorn)/")
+OURS = re.compile(r"\((?:chat|gateway|presence|websockets|uvicorn|asyncpg|redis)/")
+
+
+@asynccontextmanager
+async def _on_one_server(stage: Stage, layout: Layout, make: Make) -> AsyncIterator[Scene]:
+    folder = stage.folder / "profile"
+    accounts = prepared(folder, layout)
+    with shopbell(folder, stage.cores) as server:
+        yield Scene(await make(server, accounts), {"server": server})
+
+
+@asynccontextmanager
+async def _on_two_nodes(stage: Stage, layout: Layout) -> AsyncIterator[Scene]:
+    with two_nodes(stage.folder / "profile", stage.cores, layout, spending.LIBRARY) as (site, accounts):
+        assert site.postgres is not None
+        spending.prepare(site.postgres)
+        load = await nodes.load(site, accounts)
+        yield Scene(load, dict(zip("AB", site.nodes, strict=True)), site.postgres)
+
+
+LOADS: dict[str, Callable[[Stage], AbstractAsyncContextManager[Scene]]] = {
+    "relay": lambda stage: _on_one_server(stage, relay.ONE_ACCOUNT, relay.load),
+    "relay20": lambda stage: _on_one_server(stage, relay.AN_ACCOUNT_PER_AGENT, relay.load),
+    "fanout": lambda stage: _on_one_server(stage, fanout.LAYOUT, fanout.load),
+    "nodes": lambda stage: _on_two_nodes(stage, relay.ONE_ACCOUNT),
+    "nodes20": lambda stage: _on_two_nodes(stage, relay.AN_ACCOUNT_PER_AGENT),
+}
 
 
 async def profile(stage: Stage, what: str) -> None:
@@ -39,18 +73,26 @@ async def profile(stage: Stage, what: str) -> None:
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
         sys.exit("profiling wants py-spy: pip install py-spy")
-    folder = stage.folder / "profile"
-    layout, make = LOADS[what]
-    accounts = prepared(folder, layout)
-    with shopbell(folder, stage.cores) as server:
-        load = await make(server, accounts)
-        plain = stage.say(what, "without py-spy", await load.run(stage.seconds))
-        command = ["record", "--pid", str(server.process), "--duration", str(round(stage.seconds) + 1)]
-        command += ["--rate", str(RATE), "--format", "raw", "--output", str(folder / "samples")]
-        spying = await asyncio.create_subprocess_exec(spy, *command, stdout=-3, stderr=-3)
-        stage.say(what, "with py-spy", await load.run(stage.seconds + 1))
-        await spying.wait()
-    print_hot_spots((folder / "samples").read_text(), plain.cpu_ms_per_1000)
+    async with LOADS[what](stage) as scene:
+        before = spending.spent(scene.postgres) if scene.postgres else None
+        plain = stage.say(what, "without py-spy", await scene.load.run(stage.seconds))
+        if scene.postgres and before:
+            spending.print_spending(before, spending.spent(scene.postgres), plain.count)
+        spying = [
+            await asyncio.create_subprocess_exec(
+                *(spy, "record", "--pid", str(server.process), "--duration", str(round(stage.seconds) + 1)),
+                *("--rate", str(RATE), "--format", "raw", "--output", str(stage.folder / f"samples-{name}")),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            for name, server in scene.servers.items()
+        ]
+        stage.say(what, "with py-spy", await scene.load.run(stage.seconds + 1))
+        for each in spying:
+            await each.wait()
+    for name in scene.servers:
+        print(f"\n--- {name}")
+        print_hot_spots((stage.folder / f"samples-{name}").read_text(), plain.parts_ms_per_1000[name])
 
 
 def print_hot_spots(samples: str, microseconds: float) -> None:

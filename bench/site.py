@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +40,10 @@ class Site:
 
 @contextmanager
 def two_nodes(
-    folder: Path, cores: Cores, layout: Layout, libraries: Sequence[str] = ()
+    folder: Path, cores: Cores, layout: Layout, library: str | None = None
 ) -> Iterator[tuple[Site, list[dict[str, Any]]]]:
-    """Ours, with the accounts of this layout in a new database. `libraries` are PostgreSQL's."""
-    with engines.postgres(folder / "postgres", cores, libraries) as postgres, engines.redis(folder, cores) as redis:
+    """Ours, with the accounts of this layout in a new database. `library` is for PostgreSQL to load."""
+    with engines.postgres(folder / "postgres", cores, library) as postgres, engines.redis(folder, cores) as redis:
         shared = {
             "SHOPBELL_STORE": postgres.url,
             "SHOPBELL_BUS": redis.url,
