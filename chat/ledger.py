@@ -88,7 +88,6 @@ class Ledger:
     async def _transact(self, tickets: list[Ticket]) -> tuple[list[Answer], list[Commit]]:
         """Tickets that go back leave the list: whoever carries them out later answers them, whatever happens here."""
         transaction = await self._store.begin({ticket.account for ticket in tickets})
-        began = self._clock.ticks()
         if transaction.skipped:
             self._gather.put_back([ticket for ticket in tickets if ticket.account in transaction.skipped])
             tickets[:] = [ticket for ticket in tickets if ticket.account not in transaction.skipped]
@@ -96,19 +95,22 @@ class Ledger:
             await transaction.rollback()
             return [], []
         try:
-            batch = Batch(
-                transaction.heads, await transaction.load(self._wanted(tickets)), self._clock.now(), self._tails
-            )
+            began = self._clock.ticks()
+            loaded = await transaction.load(self._wanted(tickets))
+            deciding = self._clock.ticks()
+            batch = Batch(transaction.heads, loaded, self._clock.now(), self._tails)
             answers = [Answer(ticket, batch.decide(ticket)) for ticket in tickets]
             moves = batch.moves()
             contacts = batch.contacts()
+            decided = self._clock.ticks()
             if moves or contacts:
                 await transaction.write(moves, batch.heads(), contacts)
         except BaseException:
             await transaction.rollback()
             raise
-        # Only what grows with the asks: a slow disk calls for large batches, not for small ones.
-        self._gather.took(self._clock.ticks() - began, len(tickets))
+        # Only what grows with the asks and is the loop's: a slow disk calls for large batches, not for small ones.
+        held = self._clock.ticks() - began if self._store.holds_loop else decided - deciding
+        self._gather.took(held, len(tickets))
         if moves or contacts:
             await transaction.commit()
             self._remember(batch)

@@ -186,6 +186,11 @@ class Store(Protocol):
         ...
 
     @property
+    def holds_loop(self) -> bool:
+        """Whether statements run on the event loop's thread, so that everybody waits while one runs."""
+        ...
+
+    @property
     def search(self) -> SearchIndex:
         """What is known of the texts in here, see `chat.store.search_index`."""
         ...

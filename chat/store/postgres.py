@@ -91,6 +91,10 @@ class PostgresStore:
         return self._epoch
 
     @property
+    def holds_loop(self) -> bool:
+        return False
+
+    @property
     def search(self) -> PostgresSearchIndex:
         return self._search
 

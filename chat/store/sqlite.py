@@ -75,6 +75,10 @@ class SqliteStore:
         return self._epoch
 
     @property
+    def holds_loop(self) -> bool:
+        return True
+
+    @property
     def search(self) -> SqliteSearchIndex:
         return self._search
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
 from chat.access import PARTICIPANTS
 from chat.catalog import Command
 from chat.errors import Busy, Refused
-from chat.gather import BatchLimits
+from chat.gather import LEAST_ASKS, BatchLimits
 from chat.ledger import Ledger
 from chat.model import Actor, Ask, Change, Turn
 from chat.reading import Reading
@@ -19,7 +19,7 @@ from chat.rules.assignment import Assign, Claim
 from chat.rules.conversations import Reopen, Resolve
 from chat.rules.messages import AddNote, Send, Start
 from chat.rules.receipts import Read
-from chat.store import Store
+from chat.store import Loaded, Store, Transaction, Wanted
 from chat.ticket import Done, Ticket
 from tests.builders import (
     DANA,
@@ -102,6 +102,31 @@ async def test_what_comes_while_a_batch_commits_is_the_next_batch(
         await office.settled(first, *others)
 
         assert [len(batch) for batch in office.batches] == [1, 4]
+
+
+async def test_a_batch_is_no_smaller_for_what_it_waited_for_another_process(
+    store: Store, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = store.begin
+
+    async def slowly(accounts: Collection[str]) -> Transaction:
+        transaction = await begin(accounts)
+        load = transaction.load
+
+        async def load_slowly(wanted: Wanted) -> Loaded:
+            clock.move(1.0)
+            return await load(wanted)
+
+        monkeypatch.setattr(transaction, "load", load_slowly)
+        return transaction
+
+    monkeypatch.setattr(store, "begin", slowly)
+    async with open_office(store, clock) as office:
+        conversation = await office.start(DANA)
+
+        await office.ask(DANA, *(Send(id=office.new_id(), conversation=conversation, text=str(n)) for n in range(100)))
+
+        assert [len(batch) for batch in office.batches][1] == (LEAST_ASKS if store.holds_loop else 100)
 
 
 async def test_one_peers_asks_are_carried_out_in_the_order_they_came_over_any_number_of_batches(

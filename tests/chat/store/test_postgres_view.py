@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,18 @@ LONG_AND_SHORT = """
     ANALYZE"""
 
 
+MANY_RESOLVED = """
+    INSERT INTO accounts (key, id, name, created_at) VALUES (2, 'many', 'Shop', 0), (3, 'else', 'Shop', 0);
+    INSERT INTO conversations (key, account, id, contact, status, seq, cursor, state)
+        SELECT 1000 + n, 2 + n % 2, 'many_' || n, 'con_' || n, 'resolved', n, n, convert_to('{"id":"c","inbox":"i","contact":"c","created_at":0}', 'utf8')
+        FROM generate_series(1, 40000) n;
+    ANALYZE"""
+LISTS: dict[str, Read] = {
+    "resolved": lambda view: view.listed("many", resolved=True, limit=50),
+    "moved": lambda view: view.moved("many", 39_000, 50),
+}
+
+
 class Explaining:
     """A connection that notes down how PostgreSQL did what it was asked."""
 
@@ -44,6 +57,15 @@ class Explaining:
         rows = await self._connection.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement}", *values)
         self.plans.append("\n".join(row[0] for row in rows))
         return await self._connection.fetch(statement, *values)
+
+    async def execute(self, statement: str) -> None:
+        await self._connection.execute(statement)
+
+    async def row(self, statement: str) -> Any:
+        return await self._connection.fetchrow(statement)
+
+    def transaction(self) -> Any:
+        return self._connection.transaction()
 
 
 @pytest.fixture
@@ -62,3 +84,26 @@ async def test_entries_come_from_the_index_in_their_order(name: str, explaining:
     (plan,) = explaining.plans
     assert "using ix_entries_conversation_seq" in plan
     assert "Sort" not in plan
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_of_many_conversations_only_those_at_the_end_are_looked_at(name: str, explaining: Explaining) -> None:
+    await explaining.execute(MANY_RESOLVED)
+
+    await LISTS[name](PostgresView(explaining))  # type: ignore[arg-type]  # all that a view uses of a connection
+
+    (plan,) = explaining.plans
+    assert "ix_conversations_account_thousand" in plan
+    assert max(int(rows) for rows in re.findall(r"actual rows=(\d+)", plan)) <= 1100
+
+
+async def test_a_change_of_a_conversation_writes_no_index(explaining: Explaining) -> None:
+    """HOT, as PostgreSQL calls it: counted by its statistics, which come a moment later."""
+    counted = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'conversations'"
+    async with explaining.transaction():
+        await explaining.execute("UPDATE conversations SET cursor = cursor + 1, seq = seq + 1 WHERE key < 50")
+
+        updated, hot = await explaining.row(counted)
+
+    assert updated == 49
+    assert hot >= 45  # a few have their thousand behind them, or no room on their page
