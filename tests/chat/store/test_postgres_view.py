@@ -37,7 +37,8 @@ LONG_AND_SHORT = """
 MANY_RESOLVED = """
     INSERT INTO accounts (key, id, name, created_at) VALUES (2, 'many', 'Shop', 0), (3, 'else', 'Shop', 0);
     INSERT INTO conversations (key, account, id, contact, status, seq, cursor, state)
-        SELECT 1000 + n, 2 + n % 2, 'many_' || n, 'con_' || n, 'resolved', n, n, convert_to('{"id":"c","inbox":"i","contact":"c","created_at":0}', 'utf8')
+        SELECT 1000 + n, 2 + n % 2, 'many_' || n, 'con_' || n, 'resolved', n, n,
+        convert_to('{"id":"c","inbox":"i","contact":"c","created_at":0}', 'utf8')
         FROM generate_series(1, 40000) n;
     ANALYZE"""
 LISTS: dict[str, Read] = {
