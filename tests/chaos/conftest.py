@@ -5,10 +5,13 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
+from tests.chaos.nodes import Nodes, prepare_postgres
 from tests.chaos.server import Prepared, Server, prepare
+from tests.servers import PostgresServer, a_free_port
 
 HERE = Path(__file__).parent
 
@@ -31,6 +34,28 @@ def server(prepared: Prepared, tmp_path: Path) -> Iterator[Server]:
     yield server
     server.close()
     assert server.complaints() == []
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One that a test may kill."""
+    server = PostgresServer(Path(mkdtemp(prefix="shopbell-chaos-", dir="/tmp")), a_free_port())
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def prepared_nodes(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare_postgres(postgres, tmp_path_factory.mktemp("prepared_nodes"))
+
+
+@pytest.fixture
+def nodes(prepared_nodes: Prepared, postgres: PostgresServer, tmp_path: Path, dice: random.Random) -> Iterator[Nodes]:
+    """Two nodes that aren't started yet. Whatever happens, they leave no tracebacks and no process behind."""
+    nodes = Nodes.new(prepared_nodes, postgres, tmp_path, dice)
+    yield nodes
+    nodes.close()
+    assert nodes.complaints() == []
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,13 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from bots import Ask, Bot, Client, Message, Pace, Refused, Shopper, Staff
 from bots.mirror import Mirror
-from tests.chaos.server import EMAILS, PASSWORD, Server
-from tests.history import Kept, Log, Verdict, check, read_sqlite
+from tests.chaos.server import EMAILS, PASSWORD
+from tests.history import Kept, Log, Stored, Verdict, check
 
 QUICK = Pace(first=0.05, base=0.05, cap=0.3, floor=0.01)  # a restart takes a second; nobody should sleep through it
 PATIENCE = 60.0  # of an ask, over some restarts
@@ -18,11 +19,26 @@ QUIET_SECONDS = 20.0  # for everybody to be up to date in the end
 NORMAL_REFUSALS = {"taken", "invalid_state"}  # two agents had the same idea
 
 
+class Shop(Protocol):
+    """The service as people see it: one server, or several nodes."""
+
+    @property
+    def bot_token(self) -> str: ...
+
+    def door(self, number: int, /) -> str:
+        """The URL by which the person of this number comes in."""
+        ...
+
+    def read(self) -> Stored:
+        """What is in the database."""
+        ...
+
+
 @dataclass
 class Crowd:
     """Everybody who is connected, and what they wrote down."""
 
-    server: Server
+    service: Shop
     dice: random.Random
     clients: dict[str, tuple[Client, Log]] = field(default_factory=dict)
     logs: list[Log] = field(default_factory=list)
@@ -107,7 +123,7 @@ class Crowd:
     async def settle(self) -> None:
         """Wait until everybody is connected and has all that the store has for them; the checker says who hasn't."""
         await asyncio.gather(*self.echoes)
-        await up_to_date(self.server, self.clients.values())
+        await up_to_date(self.service, self.clients.values())
 
     def refusals(self, code: str) -> int:
         """How often anybody was refused like this."""
@@ -122,14 +138,14 @@ class Crowd:
         """Stop the writing down, and check it against the store."""
         for log in self.logs:
             log.stop()
-        return check(self.logs, read_sqlite(self.server.database), faults)
+        return check(self.logs, self.service.read(), faults)
 
 
-async def up_to_date(server: Server, peers: Collection[tuple[Client, Log]]) -> None:
+async def up_to_date(shop: Shop, peers: Collection[tuple[Client, Log]]) -> None:
     """Wait until everybody is connected and has all that the store has for them; the checker says who hasn't."""
     for client, _ in peers:
         await client.synced(QUIET_SECONDS)
-    store = read_sqlite(server.database)
+    store = shop.read()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(QUIET_SECONDS):
             for client, log in peers:
@@ -164,27 +180,30 @@ def _typing_and_reading(client: Client, conversation: str, dice: random.Random) 
 
 
 @asynccontextmanager
-async def crowd(server: Server, dice: random.Random, *, shoppers: int = 6, tabs: int = 1) -> AsyncIterator[Crowd]:
+async def crowd(shop: Shop, dice: random.Random, *, shoppers: int = 6, tabs: int = 1) -> AsyncIterator[Crowd]:
     """Shoppers, both agents with some tabs each, and the bot: connected, and doing nothing yet."""
-    people = Crowd(server, dice)
+    people = Crowd(shop, dice)
     async with AsyncExitStack() as stack:
         for number in range(shoppers):
-            shopper = await Shopper.open(server.url, "demo")
+            door = shop.door(number)
+            shopper = await Shopper.open(door, "demo")
             people.inbox = shopper.inbox
-            await people.enter(stack, Log(f"shopper {number}", shopper.contact, "contact"), shopper.client)
-        for email in EMAILS:
-            staff = await Staff.login(server.url, email, PASSWORD)
+            await people.enter(stack, Log(f"shopper {number}", shopper.contact, "contact", door), shopper.client)
+        for number, email in enumerate(EMAILS):
+            staff = await Staff.login(shop.door(number), email, PASSWORD)
             for tab in range(tabs):
-                await people.enter(stack, Log(f"{email} {tab}", staff.agent["id"], "agent"), staff.client)
+                door = shop.door(number + tab)
+                log = Log(f"{email} {tab}", staff.agent["id"], "agent", door)
+                await people.enter(stack, log, replace(staff, url=door).client)
         bot = (await staff.ask("GET", "/v1/staff"))["bots"][0]["id"]
-        await stack.enter_async_context(_echo(people, Log("bot", bot, "bot")))
+        await stack.enter_async_context(_echo(people, Log("bot", bot, "bot", shop.door(0))))
         yield people
 
 
 @asynccontextmanager
 async def _echo(people: Crowd, log: Log) -> AsyncIterator[None]:
     """The bot; its history counts like everybody's."""
-    bot = Bot(people.server.url, people.server.bot_token, tap=log, pace=QUICK, patience=PATIENCE)
+    bot = Bot(log.door, people.service.bot_token, tap=log, pace=QUICK, patience=PATIENCE)
 
     @bot.on_message
     async def answer(message: Message) -> None:

@@ -5,16 +5,21 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.history import Stored, read_sqlite
+from tests.servers import a_free_port
 
 ROOT = Path(__file__).parent.parent.parent
 READY_SECONDS = 60.0  # two seconds as a rule; the machine may be busy with other things
 POLL_SECONDS = 0.02  # the operating system tells nobody when a port begins to listen
 STOP_SECONDS = 15.0
+ANSWER_SECONDS = 5.0
 EMAILS = ("noa@demo.shop", "somchai@demo.shop")
 PASSWORD = "shopbell-demo"
 BOT = "Bell"
@@ -25,20 +30,24 @@ GENEROUS = {  # the tests are about other limits than these
     "SHOPBELL_RATE_CONTACT_FRAMES": "100000/s",
     "SHOPBELL_RATE_STAFF_FRAMES": "100000/s",
     "SHOPBELL_RATE_BOT_FRAMES": "100000/s",
+    "SHOPBELL_RATE_HELLOS": "100000/s",
+    "SHOPBELL_RATE_ADDRESS_CONNECTS": "100000/s",
+    "SHOPBELL_RATE_ADDRESS_REQUESTS": "100000/s",
+    "SHOPBELL_RATE_ADDRESS_SESSIONS": "100000/s",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A migrated and seeded data folder, to be copied, and the API token of its bot."""
+    """A migrated and seeded database, to be copied, with the data folder beside it and the API token of its bot."""
 
     data: Path
     bot_token: str
 
 
-def prepare(data: Path) -> Prepared:
-    """Make a data folder with the demo account in it; once per test run is enough."""
-    environment = _environment({"SHOPBELL_DATA": str(data)})
+def prepare(data: Path, settings: dict[str, str] | None = None) -> Prepared:
+    """Make a data folder, or what the settings name, with the demo account in it; once per test run is enough."""
+    environment = _environment({"SHOPBELL_DATA": str(data)} | (settings or {}))
     for command in (["migrate"], ["seed"]):
         _run(command, environment)
     return Prepared(data, _run(["token", "--bot", BOT], environment).strip())
@@ -78,7 +87,7 @@ class Server:
     def copy(cls, prepared: Prepared, data: Path, log: Path) -> "Server":
         """A server on a copy of what was prepared. The log stands elsewhere: the data folder may be full."""
         shutil.copytree(prepared.data, data, dirs_exist_ok=True)
-        return cls(data, log, prepared.bot_token, _free_port())
+        return cls(data, log, prepared.bot_token, a_free_port())
 
     @property
     def url(self) -> str:
@@ -87,6 +96,14 @@ class Server:
     @property
     def database(self) -> Path:
         return self.data / "shopbell.db"
+
+    def door(self, _: int) -> str:
+        """Where the person of this number comes in: there is one door."""
+        return self.url
+
+    def read(self) -> Stored:
+        """What is in the database."""
+        return read_sqlite(self.database)
 
     async def start(self) -> None:
         """Run it and wait until it is ready to be talked to."""
@@ -98,7 +115,7 @@ class Server:
                     assert self.process.poll() is None, f"the server ended:\n{self._log_end()}"
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
-            await self._end(signal.SIGABRT)  # with PYTHONFAULTHANDLER it says where it was
+            await self.end(signal.SIGABRT)  # with PYTHONFAULTHANDLER it says where it was
             raise AssertionError(f"the server isn't ready after {READY_SECONDS:g} s:\n{self._log_end()}") from None
 
     def _run(self) -> None:
@@ -115,11 +132,52 @@ class Server:
 
     async def kill(self) -> None:
         """SIGKILL: no last word, no flush."""
-        await self._end(signal.SIGKILL)
+        await self.end(signal.SIGKILL)
 
     async def stop(self) -> int:
         """SIGTERM, and wait for the drain; returns the exit status."""
-        return await self._end(signal.SIGTERM)
+        return await self.end(signal.SIGTERM)
+
+    async def end(self, number: signal.Signals) -> int:
+        """Send a signal that it dies of, at once or soon, and wait for that; returns the exit status."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return await asyncio.to_thread(self.process.wait, STOP_SECONDS)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """SIGSTOP until the block ends: its sockets stay open, and nobody answers."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    async def get(self, path: str) -> bytes:
+        """The whole answer with its head, or nothing when there is none."""
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return b""
+        try:
+            writer.write(b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n" % path.encode())
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await reader.read()
+        except (OSError, TimeoutError):
+            return b""
+        finally:
+            writer.transport.abort()
+
+    async def metric(self, name: str) -> float:
+        """The sum over all labels; 0 while it can't be asked."""
+        lines = [line for line in (await self.get("/metrics")).decode().splitlines() if line.startswith(name)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    async def is_bus_here(self) -> bool:
+        """Whether this node hears the others, as it says itself."""
+        answer = await self.get("/readyz")
+        return b" 200 " in answer.partition(b"\n")[0] and b"away" not in answer
 
     def limit_files(self, size: int | None) -> None:
         """From now on no file may grow beyond this (None: again without limit); Python ignores the signal for it."""
@@ -138,29 +196,8 @@ class Server:
         """Tracebacks and errors in the log: lines that no fault from outside may cause."""
         return [line for line in self.log.read_text().splitlines() if "Traceback" in line or " ERROR " in line]
 
-    async def _end(self, number: signal.Signals) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return await asyncio.to_thread(self.process.wait, STOP_SECONDS)
-
     def _log_end(self) -> str:
         return self.log.read_text()[-4000:]
 
     async def _is_ready(self) -> bool:
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        try:
-            writer.write(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-            return b" 200 " in await reader.readline()
-        except OSError:
-            return False
-        finally:
-            writer.transport.abort()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+        return b" 200 " in (await self.get("/readyz")).partition(b"\n")[0]

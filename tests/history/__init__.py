@@ -2,6 +2,18 @@
 
 from tests.history.laws import Verdict, check
 from tests.history.log import Event, Line, Log
-from tests.history.stored import Kept, Row, Stored, read_sqlite, stored
+from tests.history.stored import Kept, Row, Stored, read_postgres, read_sqlite, stored
 
-__all__ = ["Event", "Kept", "Line", "Log", "Row", "Stored", "Verdict", "check", "read_sqlite", "stored"]
+__all__ = [
+    "Event",
+    "Kept",
+    "Line",
+    "Log",
+    "Row",
+    "Stored",
+    "Verdict",
+    "check",
+    "read_postgres",
+    "read_sqlite",
+    "stored",
+]

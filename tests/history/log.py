@@ -52,6 +52,7 @@ class Log:
     name: str
     actor: str
     kind: Literal["contact", "agent", "bot"]
+    door: str = ""  # the URL by which it came in, where that tells nodes apart
     events: list[Event] = field(default_factory=list)
     watching: set[str] = field(default_factory=set)
     shut_out_at: float | None = None  # from then on nothing may arrive (time.monotonic)

@@ -1,10 +1,20 @@
 """What the store holds, read past the server: the truth that the history checker compares with."""
 
+import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+_CONVERSATIONS = "SELECT id, contact, assignee, seq, status FROM conversations"
+_ENTRIES = """
+    SELECT c.id, e.id, e.seq, e.born, e.author, e.kind, e.audience, e.text FROM entries e
+    JOIN conversations c ON c.key = e.conversation ORDER BY e.key"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +69,27 @@ def read_sqlite(path: Path) -> Stored:
     """Read a database file, also one whose server has just been killed; it must not be written to meanwhile."""
     database = sqlite3.connect(path)
     try:
-        kept = database.execute("SELECT id, contact, assignee, seq, status FROM conversations").fetchall()
-        rows = database.execute(
-            "SELECT c.id, e.id, e.seq, e.born, e.author, e.kind, e.audience, e.text FROM entries e"
-            " JOIN conversations c ON c.key = e.conversation ORDER BY e.key"
-        ).fetchall()
+        kept = database.execute(_CONVERSATIONS).fetchall()
+        rows = database.execute(_ENTRIES).fetchall()
         check = database.execute("PRAGMA integrity_check").fetchone()[0]
     finally:
         database.close()
     if check != "ok":
         raise AssertionError(f"the database is broken: {check}")
+    return stored([Kept(*row) for row in kept], [Row(*row) for row in rows])
+
+
+def read_postgres(url: str) -> Stored:
+    """Read a PostgreSQL database as it stands at one moment."""
+
+    async def read() -> tuple[list[Any], list[Any]]:
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                return await connection.fetch(_CONVERSATIONS), await connection.fetch(_ENTRIES)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as aside:  # it runs a loop of its own, and whoever asks may be in one
+        kept, rows = aside.submit(asyncio.run, read()).result()
     return stored([Kept(*row) for row in kept], [Row(*row) for row in rows])
