@@ -75,7 +75,7 @@ class Admission:
             raise Turned(404, "There is nothing here.")
         if self.is_draining:
             self._count("draining")
-            raise Turned(503, "This node is stopping.", {"Retry-After": "1"})
+            raise _stopping()
         origins = headers.get_all("Origin")
         if len(origins) > 1 or (origins and not self._origins.allow(origins[0])):
             self._count("origin")
@@ -94,6 +94,9 @@ class Admission:
         Nothing is taken, and `check` has the last word. No address: one that many may share.
         """
         now = self._clock.ticks()
+        if self.is_draining:  # before all else: a load balancer that hears 503 asks another node
+            self._count("draining")
+            return _stopping()
         if address and (wait := self._connects.look(address, now)):
             self._count("address")
             return _too_many_from_here(wait)
@@ -131,6 +134,10 @@ class Admission:
 
     def _count(self, outcome: str) -> None:
         self._metrics.handshakes.labels(outcome).inc()
+
+
+def _stopping() -> Turned:
+    return Turned(503, "This node is stopping.", {"Retry-After": "1"})
 
 
 def _too_many() -> Turned:

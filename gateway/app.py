@@ -289,7 +289,12 @@ class Shopbell:
 
     def _start_drain(self) -> asyncio.Task[None]:
         settings = self._settings
-        times = DrainTimes(settings.drain_spread_seconds, settings.drain_wait_seconds, settings.drain_flush_seconds)
+        times = DrainTimes(
+            settings.drain_spread_seconds,
+            settings.drain_wait_seconds,
+            settings.drain_flush_seconds,
+            is_alone=settings.is_alone,
+        )
         return asyncio.get_running_loop().create_task(drain(self.node, self.ledger, times, self._clock))
 
     def _later(self, seconds: float, call: Callable[[], None]) -> object:

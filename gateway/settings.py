@@ -106,6 +106,20 @@ def number(least: float, most: float) -> Callable[[str], float]:
     return parse
 
 
+def auto_or(parse: Callable[[str], T]) -> Callable[[str], T | None]:
+    """None where the server is to find out by itself."""
+
+    def parse_or_none(text: str) -> T | None:
+        if text.lower() == "auto":
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ValueError(f"auto or {error}") from None
+
+    return parse_or_none
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in words:
@@ -329,9 +343,14 @@ class Settings:
     )
 
     # Stopping
-    drain_spread_seconds: float = setting("5", number(0, 300), "Told to come back, clients spread over this time.")
-    drain_wait_seconds: float = setting(
-        "0", number(0, 300), "How long sockets stay open after that, so that clients move to another node first."
+    drain_spread_seconds: float = setting(
+        "5", number(0, 300), "Told to come back, clients spread over this time, or longer where they are many."
+    )
+    drain_wait_seconds: float | None = setting(
+        "auto",
+        auto_or(number(0, 300)),
+        "How long sockets stay open after that, so that clients are on another node first. `auto`: 0 with a `memory` "
+        "bus, as there is no other node; else 5 s longer than all of them need at 250 a second.",
     )
     drain_flush_seconds: float = setting("2", number(0, 60), "How long what is still to be sent may take at the end.")
 
@@ -343,6 +362,11 @@ class Settings:
     @property
     def is_on_postgres(self) -> bool:
         return is_postgres(self.store)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether this is the only node: others could only be heard by Redis."""
+        return self.bus == "memory"
 
     @property
     def secrets(self) -> tuple[bytes, ...]:

@@ -387,6 +387,16 @@ class Socket(asyncio.Protocol):
         return not self._closing_at and self._core.state is State.OPEN
 
     @property
+    def said_hello(self) -> bool:
+        """Whether it is, or is about to be, somebody's."""
+        return self._session.state != "new"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the peer has been brought up to date."""
+        return self._slot is not None
+
+    @property
     def is_unwritten(self) -> bool:
         """Whether the peer hasn't been sent everything yet."""
         return bool(self._outbox.payloads) or self._transport.get_write_buffer_size() > 0

@@ -46,6 +46,7 @@ WIDE = {
     "rate_address_sessions": "1000/s",
     "unauthenticated_per_address": "500",
     "drain_spread_seconds": "0",
+    "drain_wait_seconds": "0",
     "drain_flush_seconds": "1",
 }
 

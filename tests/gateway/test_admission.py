@@ -105,6 +105,9 @@ def test_a_node_that_drains_says_come_back() -> None:
 
     assert turned.value.status == 503
     assert turned.value.headers["Retry-After"]
+    before = admission.shed("203.0.113.9")
+    assert before is not None
+    assert before.status == 503
 
 
 def test_so_many_handshakes_a_second() -> None:

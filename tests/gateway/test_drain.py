@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway import drain
+from gateway.drain import DrainTimes, Plan
 from tests.chaos.server import Server, prepare
-from tests.node import Node, on_a_node, says
+from tests.engines import PostgresEngine
+from tests.node import Node, a_node, on_a_node, says
 from tests.peer import Answer, Closed, Frame, Peer, masked, new_id
 
 
@@ -32,6 +35,30 @@ def store_locked(tmp_path: Path) -> Iterator[None]:
     with closing(sqlite3.connect(tmp_path / "data" / "shopbell.db", isolation_level=None)) as intruder:
         intruder.execute("BEGIN IMMEDIATE")
         yield
+
+
+@pytest.mark.parametrize(
+    ("sockets", "plan"),
+    [
+        (0, Plan(5, 10, 5)),
+        (1_250, Plan(5, 10, 5)),
+        (3_000, Plan(12, 17, 5)),
+        (100_000, Plan(35, 40, 5)),  # in a minute it must be over, with all that follows
+    ],
+)
+def test_more_sockets_get_more_time_so_that_other_nodes_get_few_a_second(sockets: int, plan: Plan) -> None:
+    assert DrainTimes(is_alone=False).plan(sockets) == plan
+
+
+def test_a_node_that_is_alone_closes_at_once_as_there_is_nowhere_to_go() -> None:
+    assert DrainTimes(is_alone=True).plan(3_000) == Plan(5, 0, 0)
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_whoever_runs_it_may_know_better(is_alone: bool) -> None:
+    plan = DrainTimes(spread=60, wait=70, is_alone=is_alone).plan(3_000)
+
+    assert (plan.spread, plan.wait) == (60, 70)
 
 
 @on_a_node(drain_spread_seconds=3)
@@ -117,6 +144,103 @@ async def test_while_it_drains_nobody_new_is_let_in_and_who_is_in_is_served(node
     assert answer.value.status == 503
     assert served["type"] == "ok"
     await node.stop()
+
+
+@on_a_node(drain_spread_seconds=10, drain_wait_seconds=30)
+async def test_when_all_have_left_it_ends(node: Node) -> None:
+    silent, peers = await node.peer(), [await node.contact(), await node.agent(), await node.bot()]
+
+    began = time.monotonic()
+    node.sigterm()
+    for peer in peers:
+        await peer.next("reconnect")
+        peer.leave()
+    await node.stop()
+
+    assert await silent.closed() == 4200
+    assert time.monotonic() - began < 5
+
+
+@on_a_node(drain_wait_seconds=30)
+async def test_a_crowd_is_told_a_few_at_a_time_and_others_have_their_turns(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "AT_ONCE", 2)
+    peers = [await node.contact() for _ in range(7)]
+    flushes: list[int] = []
+    flush = node.shopbell.node.dirty.flush
+
+    def counted() -> None:
+        flushes.append(len(node.shopbell.node.dirty.sockets))
+        flush()
+
+    monkeypatch.setattr(node.shopbell.node.dirty, "flush", counted)
+    node.sigterm()
+    for peer in peers:
+        await peer.next("reconnect")
+        peer.leave()
+
+    assert [told for told in flushes if told] == [2, 2, 2, 1]
+
+
+@on_a_node()
+async def test_those_who_did_not_leave_are_closed_over_some_time(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "AT_ONCE", 2)
+    monkeypatch.setattr(DrainTimes, "plan", lambda *_: Plan(spread=0, wait=0, closing=0.6))
+    monkeypatch.setattr(drain, "PER_SECOND", 1)  # nobody would wait so long for six of them
+    peers = [await node.contact() for _ in range(6)]
+    began = time.monotonic()
+
+    async def closed_after(peer: Peer) -> float:
+        assert (await last_words(peer))[1] == 4200
+        return time.monotonic() - began
+
+    node.sigterm()
+    times = sorted(await asyncio.gather(*map(closed_after, peers)))
+
+    assert times[2] - times[0] > 0.15
+    assert times[4] - times[2] > 0.15
+    assert times[5] - times[0] < 2
+
+
+async def test_who_is_still_being_brought_up_to_date_is_told_after_that(tmp_path: Path) -> None:
+    engine = PostgresEngine(tmp_path)
+    async with a_node(tmp_path / "node", store=engine.url, drain_wait_seconds=30, drain_spread_seconds=30) as node:
+        session, settled = await node.contact_session(), await node.contact()
+        late = await node.peer()
+        with engine._intruder("BEGIN; LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE"):
+            await late.say({"type": "hello", "protocol": 1, "token": node.token(session)})
+            await late.next("welcome")
+            node.sigterm()
+            assert (await settled.next("reconnect"))["after"] == [0, 30_000]
+            settled.leave()
+
+        heard = await late.until("reconnect")
+        late.leave()
+
+        assert says(heard) == ["synced", "reconnect"]
+        assert 0 < heard[-1]["after"][1] < 30_000
+
+
+@on_a_node(drain_wait_seconds=30)
+async def test_a_handshake_that_was_under_way_is_told_to_go_elsewhere(node: Node) -> None:
+    contact = await node.contact()
+    reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+    head = f"GET /v1/socket HTTP/1.1\r\nHost: x\r\nOrigin: {node.origin}\r\nUpgrade: websocket\r\n"
+    writer.write(head.encode())
+    await writer.drain()
+
+    node.sigterm()
+    await contact.next("reconnect")
+    writer.write(
+        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n"
+    )
+    answer = (await reader.read()).decode().lower()
+    contact.leave()
+    writer.close()
+
+    assert answer.startswith("http/1.1 503 ")
+    assert "\r\nretry-after: 1\r\n" in answer
 
 
 @on_a_node(drain_flush_seconds=0.2)

@@ -249,3 +249,21 @@ def test_what_is_no_bus_is_one_problem_and_not_shown(url: str) -> None:
 
     assert problem.startswith("SHOPBELL_BUS must be memory or redis://")
     assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("auto", None), ("Auto", None), ("0", 0.0), ("7.5", 7.5)], ids=lambda value: str(value)
+)
+def test_what_may_be_found_out_is_a_value_or_auto(text: str, expected: float | None) -> None:
+    assert read({"SHOPBELL_DRAIN_WAIT_SECONDS": text}).drain_wait_seconds == expected
+
+
+def test_neither_a_value_nor_auto_is_told_so() -> None:
+    assert problems(SHOPBELL_DRAIN_WAIT_SECONDS="soon") == [
+        "SHOPBELL_DRAIN_WAIT_SECONDS must be auto or a number from 0 to 300, not 'soon'."
+    ]
+
+
+def test_a_node_is_alone_unless_there_is_a_bus_to_others() -> None:
+    assert read({}).is_alone
+    assert not read({"SHOPBELL_BUS": "redis://127.0.0.1"}).is_alone
