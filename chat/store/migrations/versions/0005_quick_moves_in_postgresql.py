@@ -1,8 +1,8 @@
 """What a message costs PostgreSQL: a moved conversation writes no index, an entry asks no other table.
 
 An update that changes no indexed column writes its row and nothing else, where there is room on the page. `cursor`
-moves with every change, its thousand seldom. The ledger has the account and the conversation of each entry locked or made:
-foreign keys would look both up again, and lock them, for each row.
+moves with every change, its thousand seldom. The ledger has the account and the conversation of each entry locked or
+made: foreign keys would look both up again, and lock them, for each row.
 """
 
 from __future__ import annotations
