@@ -10,7 +10,8 @@ from tempfile import mkdtemp
 import pytest
 
 from tests.chaos.nodes import Nodes, prepare_postgres
-from tests.chaos.server import Prepared, Server, prepare
+from tests.chaos.nursery import Nursery
+from tests.chaos.server import ROOT, Prepared, Server, environment, prepare
 from tests.servers import PostgresServer, a_free_port
 
 HERE = Path(__file__).parent
@@ -49,10 +50,19 @@ def prepared_nodes(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFa
     return prepare_postgres(postgres, tmp_path_factory.mktemp("prepared_nodes"))
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery(ROOT, environment({}))
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
-def nodes(prepared_nodes: Prepared, postgres: PostgresServer, tmp_path: Path, dice: random.Random) -> Iterator[Nodes]:
+def nodes(
+    prepared_nodes: Prepared, nursery: Nursery, postgres: PostgresServer, tmp_path: Path, dice: random.Random
+) -> Iterator[Nodes]:
     """Two nodes that aren't started yet. Whatever happens, they leave no tracebacks and no process behind."""
-    nodes = Nodes.new(prepared_nodes, postgres, tmp_path, dice)
+    nodes = Nodes.new(prepared_nodes, nursery, postgres, tmp_path, dice)
     yield nodes
     nodes.close()
     assert nodes.complaints() == []

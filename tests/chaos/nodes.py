@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from chat.store.urls import for_asyncpg
+from tests.chaos.nursery import Nursery
 from tests.chaos.server import Prepared, Server, prepare
 from tests.history import Stored, read_postgres
 from tests.proxy import tcp_server
@@ -96,7 +97,13 @@ class Nodes:
 
     @classmethod
     def new(
-        cls, prepared: Prepared, postgres: PostgresServer, folder: Path, dice: random.Random, count: int = 2
+        cls,
+        prepared: Prepared,
+        nursery: Nursery,
+        postgres: PostgresServer,
+        folder: Path,
+        dice: random.Random,
+        count: int = 2,
     ) -> Nodes:
         """Nodes that aren't started yet, on a copy of what was prepared."""
         database = f"chaos_{next(cls._numbers)}"
@@ -106,6 +113,7 @@ class Nodes:
         ports = [a_free_port() for _ in range(count)]
         nodes = [Server(folder / f"node{port}", folder / f"node{port}.log", prepared.bot_token, port) for port in ports]
         for node in nodes:
+            node.nursery = nursery
             node.settings = {
                 "SHOPBELL_STORE": postgres.url(database),
                 "SHOPBELL_BUS": redis.url,

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos.nursery import Born, Nursery
 from tests.history import Stored, read_sqlite
 from tests.servers import a_free_port
 
@@ -47,17 +48,17 @@ class Prepared:
 
 def prepare(data: Path, settings: dict[str, str] | None = None) -> Prepared:
     """Make a data folder, or what the settings name, with the demo account in it; once per test run is enough."""
-    environment = _environment({"SHOPBELL_DATA": str(data)} | (settings or {}))
+    around = environment({"SHOPBELL_DATA": str(data)} | (settings or {}))
     for command in (["migrate"], ["seed"]):
-        _run(command, environment)
-    return Prepared(data, _run(["token", "--bot", BOT], environment).strip())
+        _run(command, around)
+    return Prepared(data, _run(["token", "--bot", BOT], around).strip())
 
 
-def _run(command: list[str], environment: dict[str, str]) -> str:
+def _run(command: list[str], around: dict[str, str]) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "gateway", *command],
         cwd=ROOT,
-        env=environment,
+        env=around,
         capture_output=True,
         text=True,
         timeout=60,
@@ -66,7 +67,8 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def _environment(settings: dict[str, str]) -> dict[str, str]:
+def environment(settings: dict[str, str]) -> dict[str, str]:
+    """What is around this process, with these settings instead of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SHOPBELL_")}
     return inherited | settings
 
@@ -81,7 +83,8 @@ class Server:
     port: int
     settings: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=lambda: ["-m", "gateway", "serve"])  # python's arguments
-    process: subprocess.Popen[bytes] | None = None
+    nursery: Nursery | None = None  # that starts it, instead of the command
+    process: subprocess.Popen[bytes] | Born | None = None
 
     @classmethod
     def copy(cls, prepared: Prepared, data: Path, log: Path) -> "Server":
@@ -121,11 +124,14 @@ class Server:
     def _run(self) -> None:
         here = {"SHOPBELL_DATA": str(self.data), "SHOPBELL_PORT": str(self.port), "SHOPBELL_LOG": "plain"}
         here["PYTHONFAULTHANDLER"] = "1"
+        if self.nursery is not None:
+            self.process = self.nursery.bear(environment(GENEROUS | here | self.settings), self.log)
+            return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.command],
                 cwd=ROOT,
-                env=_environment(GENEROUS | here | self.settings),
+                env=environment(GENEROUS | here | self.settings),
                 stdout=log,
                 stderr=log,
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tests.chaos.nodes import Nodes
 from tests.chaos.people import busy, crowd
-from tests.chaos.weak_node import COMMITTED, TOLD
+from tests.chaos.weak_spots import COMMITTED, TOLD
 from tests.history import Verdict
 
 KILLS = int(os.environ.get("SHOPBELL_KILLS", "20"))
@@ -20,8 +20,6 @@ def test_kills_of_any_node_lose_nothing(nodes: Nodes, dice: random.Random, tell:
     died: Counter[str] = Counter()
 
     async def play() -> Verdict:
-        for server in nodes.servers:
-            server.command = ["-m", "tests.chaos.weak_node", "serve"]
         async with nodes.running(), crowd(nodes, dice, tabs=2) as people:
             async with busy(people):
                 for number in range(KILLS):

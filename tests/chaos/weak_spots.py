@@ -1,0 +1,46 @@
+"""Weak spots of a node under test: a signal says at which of them it dies, or stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+from chat.store.postgres import PostgresTransaction
+from gateway.bus.redis import RedisBus
+
+COMMITTED = signal.SIGUSR1
+"""It dies after the next COMMIT, before anybody is told."""
+TOLD = signal.SIGUSR2
+"""It dies when everybody here is told of a commit, before the bus is."""
+STALL = signal.SIGHUP
+"""Its event loop stands still for STALL_SECONDS."""
+STALL_SECONDS = 2.0
+
+_due: set[int] = set()
+
+
+def weaken() -> None:
+    """Give this process its weak spots, for good."""
+    commit, publish = PostgresTransaction.commit, RedisBus.publish
+
+    async def commit_and_die(self: PostgresTransaction) -> None:
+        await commit(self)
+        if COMMITTED in _due:
+            _die()
+
+    def publish_too_late(self: RedisBus, channel: str, payload: bytes) -> None:
+        if TOLD in _due and payload:  # the empty one is the bus's own
+            asyncio.get_running_loop().call_soon(_die)  # before the bus has its turn
+        publish(self, channel, payload)
+
+    PostgresTransaction.commit = commit_and_die  # type: ignore[method-assign]  # that is the point
+    RedisBus.publish = publish_too_late  # type: ignore[method-assign]
+    for number in (COMMITTED, TOLD):
+        signal.signal(number, lambda number, _: _due.add(number))
+    signal.signal(STALL, lambda *_: time.sleep(STALL_SECONDS))
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
