@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from bots.frames import Entry, Frame
-from tests.history import Kept, Log, Row, Stored, check, stored
+from tests.history import Event, Kept, Line, Log, Row, Stored, check, crossings, stored
 
 CONVERSATION = "cnv_1"
 KEPT = Kept(CONVERSATION, contact="con_1", assignee="agt_1", seq=4)
@@ -350,3 +350,66 @@ def test_an_unsound_history_tells_its_story() -> None:
 
     assert "agent and cnv_1:" in story
     assert "change 4 entries 4" in story
+
+
+def a_colleague(*events: tuple[float, str, str], name: str = "agt_1", until: float = 100.0) -> Log:
+    """What an agent lived through: when, what, and of `presence` who was said to be here."""
+    log = Log(name, name, "agent", ended_at=until)
+    log.events = [Event(at, cast("Any", what), names=tuple(who.split())) for at, what, who in events]
+    return log
+
+
+def said_of_presence(*logs: Log) -> list[str]:
+    return check(logs, stored([], []), presence_within=2.0).violations
+
+
+HERE = [(0.0, "connected", ""), (1.0, "synced", "")]
+
+
+def test_l8_who_comes_and_goes_is_told_in_time() -> None:
+    noa = a_colleague(*HERE, (1.1, "presence", "agt_1"), (11.5, "presence", "agt_1 agt_2"), (22.0, "presence", "agt_1"))
+    dara = a_colleague((10.0, "connected", ""), (10.0, "synced", ""), (20.5, "disconnected", ""), name="agt_2")
+    dara.events.insert(2, Event(10.1, "presence", names=("agt_1", "agt_2")))
+
+    assert said_of_presence(noa, dara) == []
+
+
+def test_l8_who_is_gone_and_still_said_to_be_here() -> None:
+    noa = a_colleague(*HERE, (1.1, "presence", "agt_1 agt_2"), (3.1, "presence", "agt_1"))
+    dara = a_colleague((0.0, "connected", ""), (0.5, "synced", ""), (0.9, "disconnected", ""), name="agt_2")
+
+    assert said_of_presence(noa, dara) == [
+        "L8 agt_1 was told of agt_1, agt_2 as here, when there had been agt_1 for 2 s"
+    ]
+
+
+def test_l8_who_is_here_and_said_to_have_gone() -> None:
+    noa = a_colleague(*HERE, (1.1, "presence", "agt_1"), (50.0, "presence", ""), (50.1, "presence", "agt_1"))
+
+    assert said_of_presence(noa) == ["L8 agt_1 was told of nobody as here, when there had been agt_1 for 2 s"]
+
+
+def test_l8_a_listener_who_is_told_nothing() -> None:
+    assert said_of_presence(a_colleague(*HERE)) == ["L8 agt_1 was told nothing, when there had been agt_1 for 2 s"]
+
+
+def test_l8_what_an_older_socket_was_told_counts_no_more() -> None:
+    again = [(10.0, "disconnected", ""), (10.5, "connected", ""), (11.0, "synced", "")]
+    noa = a_colleague(*HERE, (1.1, "presence", "agt_1"), *again)
+
+    assert len(said_of_presence(noa)) == 1
+
+
+def test_how_long_a_message_took_to_another_door() -> None:
+    line = Line("m1", 1, 1, "con_1", "everyone", "Hello")
+    sender = Log("shopper", "con_1", "contact", "here")
+    sender.events = [Event(5.0, "ok", CONVERSATION, 1, "m1", "message.send"), Event(5.1, "change", lines=(line,))]
+    hears_it = [Event(1.0, "synced"), Event(5.5, "change", lines=(line,)), Event(9.0, "change", lines=(line,))]
+    other = Log("agent", "agt_1", "agent", "there", hears_it)
+    beside = Log("tab", "agt_1", "agent", "here", hears_it)
+    late = Log("late", "agt_2", "agent", "there", [Event(5.2, "synced"), hears_it[1]])
+    shown = Log("shown", "agt_2", "agent", "there", [Event(1.0, "synced"), Event(5.3, "snapshot", lines=(line,))])
+
+    assert [(each.to, each.at, each.seconds) for each in crossings([sender, other, beside, late, shown])] == [
+        ("agent", 5.0, 0.5)
+    ]

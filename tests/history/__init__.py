@@ -1,10 +1,12 @@
 """The history checker: record clients by `Log`, read the store, and `check` that no law was broken."""
 
+from tests.history.arrivals import Arrival, crossings
 from tests.history.laws import Verdict, check
 from tests.history.log import Event, Line, Log
 from tests.history.stored import Kept, Row, Stored, read_postgres, read_sqlite, stored
 
 __all__ = [
+    "Arrival",
     "Event",
     "Kept",
     "Line",
@@ -13,6 +15,7 @@ __all__ = [
     "Stored",
     "Verdict",
     "check",
+    "crossings",
     "read_postgres",
     "read_sqlite",
     "stored",

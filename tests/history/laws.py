@@ -1,4 +1,4 @@
-"""The laws L1-L7, and whether a history keeps them.
+"""The laws L1-L8, and whether a history keeps them.
 
 L1  every message that got `ok` is stored exactly once, and stands in every participant's final view
 L2  no entry exists twice
@@ -7,6 +7,7 @@ L4  everybody agrees with the store on id, seq, author and words
 L5  a sender's entries are stored in the order in which they were sent
 L6  nothing reaches a reader who may not see it, or who is shut out
 L7  an ask without an answer is stored once or not at all; a refused one isn't stored
+L8  agents are told who is here, within the bound
 """
 
 from collections import Counter, defaultdict
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.history.log import Event, Log
+from tests.history.presence import presence
 from tests.history.reading import read
 from tests.history.stored import Row, Stored
 
@@ -35,11 +37,12 @@ class Verdict:
         return "\n".join([*self.stories[:3], *self.violations[:20], f"{len(self.violations)} violations; {counted}"])
 
 
-def check(history: Sequence[Log], store: Stored, faults: int = 0) -> Verdict:
+def check(history: Sequence[Log], store: Stored, faults: int = 0, *, presence_within: float | None = None) -> Verdict:
     """Hold histories against the store.
 
     Final views are checked of the clients that are synced when their log ends; let things go quiet first. How many
-    were not is counted as `asleep`. `faults` is only handed through into the counts.
+    were not is counted as `asleep`. `faults` is only handed through into the counts. L8 is looked at only when it is
+    said within how many seconds it is to hold.
     """
     acked: Acked = defaultdict(list)
     for log in history:
@@ -57,6 +60,8 @@ def check(history: Sequence[Log], store: Stored, faults: int = 0) -> Verdict:
         violations += _refused(log, store, acked)
         counts.update(_counted(log))
         counts["asleep"] += not reading.is_live
+    if presence_within is not None:
+        violations += presence(history, presence_within)
     return Verdict(violations, counts, stories)
 
 
@@ -116,7 +121,7 @@ def _counted(log: Log) -> Counter[str]:
     counts["resends"] = len(sends) - counts["sends"]
     counts["resumes"] = sum(event.flag for event in said if event.detail == "hello")
     for event in log.events:
-        if event.what in ("connected", "ok", "reset", "change", "snapshot"):
+        if event.what in ("connected", "ok", "reset", "change", "snapshot", "presence"):
             counts[event.what] += 1
         if event.what == "ok" and event.flag:
             counts["again"] += 1

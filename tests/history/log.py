@@ -9,7 +9,18 @@ from bots.frames import Entry, Frame, State
 
 PUBLIC = frozenset(("id", "inbox", "status", "handler", "subject", "seq", "people", "positions", "created_at"))
 What = Literal[
-    "connected", "disconnected", "said", "ok", "refused", "change", "snapshot", "gone", "reset", "synced", "reconnect"
+    "connected",
+    "disconnected",
+    "said",
+    "ok",
+    "refused",
+    "change",
+    "snapshot",
+    "gone",
+    "reset",
+    "synced",
+    "reconnect",
+    "presence",
 ]
 
 
@@ -35,7 +46,7 @@ class Event(NamedTuple):
     detail: str = ""  # the ask's type, the refusal's code, names of state fields that a contact must not see
     flag: bool = False  # an ok `again`, a refusal that may be retried, a snapshot with `more`, a hello with `resume`
     lines: tuple[Line, ...] = ()
-    names: tuple[str, ...] = ()  # the conversations that a hello resumes, or a watch names
+    names: tuple[str, ...] = ()  # the conversations that a hello resumes or a watch names, the actors who are present
 
     def told(self, conversation: str) -> str:
         """In a line, for people."""
@@ -56,11 +67,14 @@ class Log:
     events: list[Event] = field(default_factory=list)
     watching: set[str] = field(default_factory=set)
     shut_out_at: float | None = None  # from then on nothing may arrive (time.monotonic)
+    ended_at: float = float("inf")
     _asks: dict[int, dict[str, Any]] = field(default_factory=dict)
     _is_stopped: bool = False
 
     def stop(self) -> None:
         """Write nothing down any more: what follows is only the tidying up."""
+        if not self._is_stopped:
+            self.ended_at = time.monotonic()
         self._is_stopped = True
 
     def connected(self) -> None:
@@ -98,13 +112,19 @@ class Log:
             self._add("snapshot", state["id"], state["seq"], flag=more, lines=_lines(frame["entries"]), **about)
         elif frame["type"] == "gone":
             self._add("gone", frame["conversation"])
+        elif frame["type"] == "presence":
+            self._add("presence", names=tuple(frame["present"]))
         elif frame["type"] in ("reset", "synced", "reconnect"):
             self._add(frame["type"])
 
     def story(self, conversation: str) -> str:
         """What this client lived through around one conversation, for whoever has to find out why."""
         about = [event for event in self.events if event.conversation in ("", conversation)]
-        lines = [f"    {event.at:10.3f} {event.told(conversation)}" for event in about if event.what != "refused"]
+        lines = [
+            f"    {event.at:10.3f} {event.told(conversation)}"
+            for event in about
+            if event.what not in ("refused", "presence")
+        ]
         return "\n".join([f"  {self.name} and {conversation}:", *lines])
 
     def _secrets(self, state: State | None) -> str:
