@@ -30,7 +30,7 @@ class _Told:
 def crossings(history: Sequence[Log]) -> list[Arrival]:
     """Of every acknowledged message at everybody who heard it live and had come in by another door than its sender.
 
-    A message that a listener got in a snapshot, or when it came back, says nothing about the way between nodes. Of those
+    A message that a listener got in a snapshot, or when it came back, says nothing of the way between nodes. Of those
     that never came this says nothing: L1 does.
     """
     told: dict[str, _Told] = {}
