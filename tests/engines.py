@@ -59,6 +59,10 @@ class StoreEngine(Protocol):
 
     def bring_copy_back(self) -> None: ...
 
+    def remove(self) -> None:
+        """Nobody needs the closed database any more."""
+        ...
+
 
 class SqliteEngine:
     """One file in a folder of its own."""
@@ -98,6 +102,9 @@ class SqliteEngine:
 
     def bring_copy_back(self) -> None:
         shutil.copy(self.path.with_suffix(".copy"), self.path)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path.parent)
 
     @contextmanager
     def _intruder(self) -> Iterator[sqlite3.Connection]:
@@ -179,6 +186,9 @@ class PostgresEngine:
     def bring_copy_back(self) -> None:
         self._server.sql(f"DROP DATABASE {self._name}")
         self._make(self._name, f"{self._name}_copy")
+
+    def remove(self) -> None:
+        self._server.sql(f"DROP DATABASE {self._name} WITH (FORCE)")
 
     def _make(self, name: str, template: str) -> None:
         self._server.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")

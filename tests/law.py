@@ -11,7 +11,6 @@ import re
 from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -34,7 +33,7 @@ from gateway.bulletin import Bulletin, of_commit, of_missed
 from gateway.timers import ask_of
 from tests import builders
 from tests.builders import DANA, ELI, MINE, NOA, RIVAL, SOMCHAI, STRANGER, TEAM, StillClock, a_contact, populate
-from tests.engines import SqliteEngine
+from tests.engines import StoreEngine
 from tests.office import Office, Result
 
 T = TypeVar("T")
@@ -76,8 +75,8 @@ class Observer:
 class Shop:
     """The law's world. Every method leaves it at rest."""
 
-    def __init__(self, folder: Path) -> None:
-        self.engine = SqliteEngine(folder)
+    def __init__(self, engine: StoreEngine) -> None:
+        self.engine = engine
         self.clock = StillClock()
         self.conversations: dict[str, list[str]] = defaultdict(list)
         self.cursors: dict[str, int] = defaultdict(int)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import ClassVar
+from unittest import mock
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -35,7 +38,7 @@ from chat.rules.receipts import Delivered, Read
 from chat.rules.snooze import Snooze, Wake
 from chat.rules.subject import Rename
 from chat.rules.tags import Tag
-from chat.store import sqlite
+from chat.store import postgres_pool, sqlite
 from chat.ticket import Done
 from tests.builders import (
     DANA,
@@ -52,11 +55,13 @@ from tests.builders import (
     TEAM,
     an_id,
 )
+from tests.engines import PostgresEngine, SqliteEngine, StoreEngine
 from tests.law import FAY, FILES_EACH, PEOPLE, SECRET, Observer, Shop, copied
 
 log = logging.getLogger("chat.ledger")
 
 EXAMPLES = int(os.environ.get("SHOPBELL_EXAMPLES", "200"))  # more in `make chaos`
+ON_POSTGRES = max(1, EXAMPLES // 20)  # there each takes four times as long, and is paid by four of the others
 
 CONTACTS = (DANA, ELI, STRANGER, FAY)
 NAMED = (DANA.id, ELI.id, FAY.id, DANA.id, ELI.id, STRANGER.id, "con_none")
@@ -106,13 +111,16 @@ WHO = st.integers(0, 6)
 class Law(RuleBasedStateMachine):
     """Everybody asks, hears, loses the socket and comes back, in any order."""
 
+    new_engine: ClassVar[Callable[[Path], StoreEngine]]
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(mkdtemp(prefix="shopbell-law-"))
-        self.patience = sqlite.LOCK_PATIENCE_SECONDS
-        sqlite.LOCK_PATIENCE_SECONDS = -1.0  # nobody else is going to let go
+        self.patience = ExitStack()  # nobody else is going to let go of a lock
+        self.patience.enter_context(mock.patch.object(sqlite, "LOCK_PATIENCE_SECONDS", -1.0))
+        self.patience.enter_context(mock.patch.dict(postgres_pool.SERVER_SETTINGS, lock_timeout="1"))
         log.setLevel(logging.CRITICAL)  # trouble is on purpose here
-        self.shop = Shop(self.folder)
+        self.shop = Shop(type(self).new_engine(self.folder))
         self.numbers = count(1)
         self.asked: list[tuple[Actor, Ask]] = []
         self.first: dict[tuple[str, str], tuple[Actor, Ask, Done]] = {}
@@ -124,9 +132,9 @@ class Law(RuleBasedStateMachine):
                 self._comes_back(observer, 0)
         finally:
             self.shop.close()
+            self.shop.engine.remove()
             log.setLevel(logging.NOTSET)
-            sqlite.LOCK_PATIENCE_SECONDS = self.patience
-            shutil.rmtree(self.folder)
+            self.patience.close()
 
     # --- every step: somebody wants something, and then … -----------------------------------------------------
 
@@ -433,11 +441,25 @@ class Law(RuleBasedStateMachine):
         return own[-1] if own else None
 
 
-Law.TestCase.settings = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=15,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-test_law = Law.TestCase
+class LawOnSqlite(Law):
+    new_engine = SqliteEngine
+
+
+class LawOnPostgres(Law):
+    new_engine = PostgresEngine
+
+
+def of_examples(count: int) -> settings:
+    return settings(
+        max_examples=count,
+        stateful_step_count=15,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+LawOnSqlite.TestCase.settings = of_examples(max(1, EXAMPLES - 4 * ON_POSTGRES))
+LawOnPostgres.TestCase.settings = of_examples(ON_POSTGRES)
+test_law_on_sqlite = LawOnSqlite.TestCase
+test_law_on_postgres = LawOnPostgres.TestCase
