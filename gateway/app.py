@@ -33,7 +33,7 @@ from chat.store import Store
 from chat.timers import Timers
 from chat.totp import Totps
 from chat.uploads import Uploads
-from gateway import pages, revocation
+from gateway import pages
 from gateway.address import Addresses
 from gateway.admission import Admission, HandshakeLimits
 from gateway.api import backoffice, conversations, health, keys, login, me, search, session, staff, token, totp, uploads
@@ -67,8 +67,10 @@ from gateway.secret import kept_secrets
 from gateway.session import SessionLimits
 from gateway.settings import Settings
 from gateway.sign_in import SignIns
+from gateway.signals import Signals
 from gateway.socket import Dirty, Node, Socket
 from gateway.stream import SWEEP_SECONDS
+from gateway.switchboard import Switchboard
 from gateway.tasks import Tasks
 from gateway.throttle import Throttle
 from gateway.timers import Alarms
@@ -98,9 +100,11 @@ class Shopbell:
         hub = Hub(self._later, dirty.flush)
         reading = Reading(store)
         self._bus = new_bus(settings.bus)
+        switchboard = Switchboard(self._bus, dirty.flush, metrics.bus_unknown)
         self._redis = new_redis(settings.presence)
         self._presence = new_presence(self._redis, clock.ticks)
-        self._relay = Relay(hub, self._bus, reading, dirty.flush, metrics, clock.now)
+        self._relay = Relay(hub, self._bus, switchboard, reading, dirty.flush, metrics)
+        self._signals = Signals(hub, switchboard, reading, dirty.flush, metrics, clock)
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
         lanes = settings.lanes if settings.is_on_postgres else 1
         self.ledger = Ledger(store, clock, self._relay.settle, limits, lanes=lanes)
@@ -128,6 +132,7 @@ class Shopbell:
         self.pending = Pending(self._wheel, line, clock, addresses, admission.shed)
         self.node = Node(
             relay=self._relay,
+            signals=self._signals,
             hub=hub,
             wheel=self._wheel,
             line=line,
@@ -146,7 +151,7 @@ class Shopbell:
         secret, *older = settings.secrets or kept_secrets(settings.data)
         tokens = Tokens(secret, clock, settings.token_seconds, older)
         self._sessions = sessions
-        self._revocations = Revocations(lambda: self.node.sockets, sessions.standing, dirty.flush)
+        self._revocations = Revocations(lambda: self.node.sockets, sessions.standing, switchboard, dirty.flush)
         sealer = Sealer(secret, *older)
         identities = Identities(store, clock, sealer)
         sign_ins = SignIns(identities, sessions, clock, self.asking.ask, self._revocations.close)
@@ -163,7 +168,7 @@ class Shopbell:
                 vouched,
             ),
             identify=self._doorkeeper.identify,
-            revoked=lambda: self._revocations.count,
+            revoked=lambda: self._revocations.count + self._relay.follows,
             reading=reading,
             follow=self._relay.follow,
             reach=self._relay.streams.reach,
@@ -194,7 +199,7 @@ class Shopbell:
                 logins,
                 askers,
                 origins,
-                lambda ended: self._revocations.close(session=ended),
+                lambda ended: self._revocations.close(ended.actor.account, session=ended.id),
                 life=settings.agent_session_seconds,
                 is_https=settings.is_https,
             ),
@@ -235,13 +240,13 @@ class Shopbell:
             indexing = group.create_task(self._indexing.run())
             others = [
                 group.create_task(self._bus.run()),
-                group.create_task(self._relay.run_signals()),
+                group.create_task(self._signals.run()),
                 group.create_task(self._relay.streams.run()),
                 group.create_task(self._every(TICK_SECONDS, self._tick)),
                 group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
                 group.create_task(self._every(SWEEP_SECONDS, self._relay.let_go)),
                 group.create_task(self._every(FILE_SWEEP_SECONDS, self.files.run)),
-                group.create_task(self._every(revocation.SWEEP_SECONDS, self._revocations.sweep)),
+                group.create_task(self._revocations.run()),
                 group.create_task(self._every(OLD_SESSIONS_SECONDS, self._sweep_sessions)),
                 group.create_task(self._every(TICK_SECONDS, self._alarms.ring)),
             ]

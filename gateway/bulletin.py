@@ -15,10 +15,11 @@ from chat.batch import Commit
 from chat.model import Conversation, Entry
 from chat.store import Move
 from gateway import protocol
+from gateway.switchboard import LEDGER
 
 VERSION = 1
 PACKED_BYTES = 48 * 1024  # longer ones are cheaper read from the store than sent to every node
-_HEAD = struct.Struct(">BQQ")  # version, since, cursor: every version to come begins like this
+_HEAD = struct.Struct(">BBQQ")  # kind, version, since, cursor: every version to come begins like this
 
 
 class Item(Struct, frozen=True, gc=False, array_like=True):
@@ -59,7 +60,7 @@ class Bell(Struct, frozen=True, gc=False):
 
 def pack(bulletin: Bulletin) -> bytes:
     """For other nodes. The account isn't in it: that is where it is sent."""
-    head = _HEAD.pack(VERSION, bulletin.since, bulletin.cursor)
+    head = _HEAD.pack(LEDGER, VERSION, bulletin.since, bulletin.cursor)
     items = _ENCODER.encode(bulletin.items)
     return head + items if len(head) + len(items) <= PACKED_BYTES else head
 
@@ -68,7 +69,7 @@ def unpack(account: str, payload: bytes) -> Bulletin | Bell | None:
     """What another node has packed. A bell, if it was too long or is of another version; None if it is nothing."""
     if len(payload) < _HEAD.size:
         return None
-    version, since, cursor = _HEAD.unpack_from(payload)
+    _, version, since, cursor = _HEAD.unpack_from(payload)
     if version == VERSION and len(payload) > _HEAD.size:
         try:
             return Bulletin(account, since, cursor, _DECODER.decode(payload[_HEAD.size :]))

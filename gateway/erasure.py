@@ -46,7 +46,7 @@ class Erasure:
         await self._contacts.find(who)
         # The ledger first: from here on the contact can write nothing more, and nobody reads what was.
         await self._ask(actor.account, actor.id, Erase(id=ask_id, contact=contact))
-        self._close(actor=who)
+        self._close(actor.account, actor=contact)
         conversations = [each.id for each in await self._contacts.conversations(who)]
         await self._store.search.forget(actor.account, conversations=conversations, contacts=[contact])
         await self._forget_files(actor.account, contact)

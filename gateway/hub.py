@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
-from chat.model import Actor, Signal, author_of
+from chat.model import Actor
 from chat.store import Scoped
 from gateway import protocol
 from gateway.bulletin import Bulletin, Item
@@ -14,7 +14,6 @@ Key = TypeVar("Key")
 
 HEADS_SECONDS = 0.25  # at most so late an account's staff hears what moved elsewhere
 RIPE = 0.8  # of that time; from then on the next change takes the heads along, in one write per socket
-LOOKED_AT = 50  # conversations that one may have open at once, as far as others are told of its going
 SLOWEST = 4  # times that, where so much moves that one telling takes several frames of 64 KiB
 
 
@@ -76,7 +75,8 @@ class Hub:
         self._cursors: dict[str, int] = {}
         self._ripe: set[str] = set()
         self._paces: dict[str, int] = {}
-        self._looked_at: dict[Scoped, set[str]] = {}
+        self.gone: Callable[[Actor], None] = lambda actor: None
+        """Called when the last socket of a member of staff has left."""
 
     def join(self, listener: Listener) -> None:
         """From now on the listener hears what concerns its actor."""
@@ -101,8 +101,8 @@ class Hub:
         _drop(self._staff, (actor.account, actor.id), listener)
         _drop(self._agents, actor.account, listener)
         self.unwatch(listener, list(listener.watching))
-        if (actor.account, actor.id) in self._looked_at and (actor.account, actor.id) not in self._staff:
-            self._look_away(actor.account, actor.id)
+        if not self.is_here(actor):
+            self.gone(actor)
 
     def watch(self, listener: Listener, conversations: Iterable[str]) -> list[str]:
         """The listener hears these whole as well; returns those that are new to it."""
@@ -117,6 +117,10 @@ class Hub:
         for conversation in conversations:
             listener.watching.discard(conversation)
             _drop(self._watchers, (listener.actor.account, conversation), listener)
+
+    def is_here(self, actor: Actor) -> bool:
+        """Whether this member of staff has a socket on this node."""
+        return (actor.account, actor.id) in self._staff
 
     def is_listened_to(self, account: str) -> bool:
         """Whether anybody here hears of the account."""
@@ -156,20 +160,6 @@ class Hub:
         if contact != by and for_contact is not None:
             for listener in self._contacts.get((account, contact), ()):
                 listener.overhear(for_contact)
-
-    def look(self, account: str, conversation: str, by: str, *, on: bool) -> None:
-        """This member of staff has the conversation open, or no longer: told for it when its last socket is gone."""
-        looked_at = self._looked_at.setdefault((account, by), set())
-        if on and len(looked_at) < LOOKED_AT:
-            looked_at.add(conversation)
-        elif not on:
-            looked_at.discard(conversation)
-
-    def _look_away(self, account: str, by: str) -> None:
-        for conversation in self._looked_at.pop((account, by), ()):
-            away = protocol.signal(Signal("viewing", conversation, author_of(by), on=False))
-            self.signal(account, conversation, "", by, away, None)
-        self._flush()
 
     def _regroup(self, account: str, item: Item) -> None:
         """Whoever got the conversation hears it from now on; whoever lost it doesn't, unless by name."""

@@ -7,6 +7,7 @@ from heapq import nsmallest
 from msgspec import Struct
 
 KEYS = 20_000  # of one Meter, about 4 MiB; those that owe nothing aren't missed when it is full
+ROUNDING = 1e-4  # seconds: sums of gaps aren't exact, and the last of a burst belongs to it
 SPARE = 8  # a full table that nobody left is thinned by this part, so that looking through it stays rare
 
 
@@ -31,14 +32,15 @@ class Bucket:
         """0 when one more is fine now (seconds); else how many seconds to wait, and nothing is taken."""
         arrival = self._arrival
         wait = arrival - self._slack - now
-        if wait > 0:
+        if wait > ROUNDING:
             return wait
         self._arrival = (arrival if arrival > now else now) + self._gap
         return 0.0
 
     def look(self, now: float) -> float:
         """What `take` would say; nothing is taken."""
-        return max(0.0, self._arrival - self._slack - now)
+        wait = self._arrival - self._slack - now
+        return wait if wait > ROUNDING else 0.0
 
 
 class Meter:
@@ -64,7 +66,7 @@ class Meter:
         arrivals = self._arrivals
         arrival = arrivals.get(key, 0.0)
         wait = arrival - self._slack - now
-        if wait > 0:
+        if wait > ROUNDING:
             return wait
         if not arrival and len(arrivals) >= self._most:
             self._make_room(now)
@@ -73,7 +75,8 @@ class Meter:
 
     def look(self, key: str, now: float) -> float:
         """What `take` would say; nothing is taken."""
-        return max(0.0, self._arrivals.get(key, 0.0) - self._slack - now)
+        wait = self._arrivals.get(key, 0.0) - self._slack - now
+        return wait if wait > ROUNDING else 0.0
 
     def give_back(self, key: str) -> None:
         """One that was taken wasn't used."""

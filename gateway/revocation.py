@@ -1,21 +1,26 @@
-"""Closes the sockets of whoever is no longer allowed: at once on this node, at the next look for others' acts."""
+"""Closes the sockets of whoever is no longer allowed: at once on all nodes, at the next look if that got lost."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
+from msgspec import Struct, msgpack
+
 from chat.errors import Unavailable
 from chat.model import Actor
-from chat.store import Scoped
 from gateway.protocol import CloseCode
+from gateway.switchboard import REVOCATION, Switchboard
 
 log = logging.getLogger("gateway.revocation")
 
-SWEEP_SECONDS = 30.0  # by then a node has seen what another one, a command or the calendar has ended
+VERSION = 1
+SWEEP_SECONDS = 30.0  # by then a node has seen what a command or the calendar has ended, and what it wasn't told
+PROMPT_SECONDS = 1.0  # between two looks, however often one is asked for
 SLICE = 200  # sockets per statement: about a millisecond of the loop
 PAUSE_SECONDS = 0.01  # between two, for whoever wants to be served meanwhile
 
@@ -32,6 +37,14 @@ class Peer(Protocol):
     def close(self, code: int) -> None: ...
 
 
+class Revoked(Struct, frozen=True, gc=False, array_like=True):
+    """Whose sockets close: of one session or API token, of one actor, or with neither of the whole account."""
+
+    session: str | None = None
+    actor: str | None = None
+    code: CloseCode = CloseCode.REVOKED
+
+
 class Revocations:
     """`peers` gives all sockets of this node; `standing` what still counts of some proofs, and whose it is now."""
 
@@ -39,35 +52,43 @@ class Revocations:
         self,
         peers: Callable[[], Iterable[Peer]],
         standing: Callable[[Collection[str]], Awaitable[Mapping[str, str]]],
+        switchboard: Switchboard,
         flush: Callable[[], None],
     ) -> None:
         self._peers = peers
         self._standing = standing
+        self._switchboard = switchboard
         self._flush = flush
+        self._is_due = asyncio.Event()
         self.count = 0
         """How often something was revoked here: whoever is being let in while this moves is looked at once more."""
+        switchboard.connect(REVOCATION, self._hear)
 
     def close(
         self,
+        account: str,
         *,
         session: str | None = None,
-        actor: Scoped | None = None,
-        account: str | None = None,
-        code: int = CloseCode.REVOKED,
+        actor: str | None = None,
+        code: CloseCode = CloseCode.REVOKED,
     ) -> None:
-        """Close the sockets of this session or API token, of this actor, or of this account. Call it after the commit.
-
-        All sockets are looked at, 50 ns each: an index would cost every socket memory for what is rare.
-        """
-        self.count += 1
-        for peer in list(self._peers()):
-            if (
-                (session and peer.proof == session)
-                or (actor is not None and peer.actor.id == actor[1] and peer.actor.account == actor[0])
-                or (account and peer.actor.account == account)
-            ):
-                peer.close(code)
+        """Close the sockets of this account: those of one session or API token, those of one actor, or all. Call it
+        after the commit: here they close at once, on other nodes as soon as they hear of it."""
+        revoked = Revoked(session, actor, code)
+        self._close(account, revoked)
         self._flush()
+        if self._switchboard.wants(account):
+            self._switchboard.tell(account, pack(revoked))
+
+    async def run(self) -> None:
+        """Look through all sockets now and then, for ever."""
+        while True:
+            await asyncio.sleep(PROMPT_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_SECONDS - PROMPT_SECONDS):
+                    await self._is_due.wait()
+            self._is_due.clear()
+            await self.sweep()
 
     async def sweep(self) -> None:
         """Look all sockets' proofs up, and close those that don't count any more.
@@ -90,3 +111,45 @@ class Revocations:
                     peer.close(CloseCode.CHANGED)
             self._flush()
             await asyncio.sleep(PAUSE_SECONDS)
+
+    def _close(self, account: str, revoked: Revoked) -> None:
+        """All sockets are looked at, 50 ns each: an index would cost every socket memory for what is rare."""
+        self.count += 1
+        session, actor = revoked.session, revoked.actor
+        for peer in list(self._peers()):
+            if (
+                peer.proof
+                and peer.actor.account == account
+                and (session is None or peer.proof == session)
+                and (actor is None or peer.actor.id == actor)
+            ):
+                peer.close(revoked.code)
+
+    def _hear(self, account: str, payload: bytes) -> None:
+        """Of another node."""
+        revoked = unpack(payload)
+        if revoked is None:  # of another version: that something was revoked is clear, so see for ourselves
+            self.count += 1
+            self._is_due.set()
+        else:
+            self._close(account, revoked)
+
+
+def pack(revoked: Revoked) -> bytes:
+    """For other nodes. The account isn't in it: that is where it is sent."""
+    return _HEAD + _ENCODER.encode(revoked)
+
+
+def unpack(payload: bytes) -> Revoked | None:
+    """What another node has packed; None if it is of another version, or nothing."""
+    if not payload.startswith(_HEAD):
+        return None
+    try:
+        return _DECODER.decode(payload[len(_HEAD) :])
+    except (ValueError, RecursionError):
+        return None
+
+
+_HEAD = bytes([REVOCATION, VERSION])
+_ENCODER = msgpack.Encoder()
+_DECODER = msgpack.Decoder(Revoked)

@@ -26,7 +26,7 @@ Asks = Callable[[str, str, Ask], Awaitable[object]]
 class Closes(Protocol):
     """What closes a session's sockets; see Revocations."""
 
-    def __call__(self, *, session: str, code: int) -> None: ...
+    def __call__(self, account: str, *, session: str, code: CloseCode) -> None: ...
 
 
 class SignedIn(Struct, frozen=True):
@@ -80,7 +80,7 @@ class SignIns:
     async def sign_out(self, session: Session) -> None:
         """The session ends. What it wrote stays with its contact; its sockets come back as whoever they are then."""
         await self._sessions.end(session)
-        self._close(session=session.id, code=CloseCode.CHANGED)
+        self._close(session.actor.account, session=session.id, code=CloseCode.CHANGED)
 
     async def _merge(self, account: str, contact: str, into: str) -> None:
         """Also of a contact without conversations: one may be on its way, and after this it isn't that contact's."""

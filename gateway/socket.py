@@ -36,6 +36,7 @@ from gateway.outbox import Outbox, OutboxLimits
 from gateway.protocol import HELLO_LIMIT, CloseCode, Hello
 from gateway.relay import Relay
 from gateway.session import Session, SessionLimits
+from gateway.signals import Signals
 from gateway.wheel import Wheel
 
 log = logging.getLogger("gateway.socket")
@@ -72,6 +73,7 @@ class Node:
         self,
         *,
         relay: Relay,
+        signals: Signals,
         hub: Hub,
         wheel: Wheel,
         line: Line,
@@ -84,6 +86,7 @@ class Node:
         metrics: Metrics,
     ) -> None:
         self.relay = relay
+        self.signals = signals
         self.hub = hub
         self.wheel = wheel
         self.line = line
@@ -304,7 +307,7 @@ class Socket(asyncio.Protocol):
         self._node.relay.submit(Ticket(self.actor.account, self.actor.id, command, ask, self._session, size))
 
     def signal(self, signalling: Signalling, ask: Ask) -> None:
-        self._node.relay.signal(self.actor, signalling, ask, self._refuse_signal(ask))
+        self._node.signals.submit(self.actor, signalling, ask, self._refuse_signal(ask))
 
     def watch(self, conversations: list[str]) -> None:
         """The whole set by name: what falls out of it is heard no more, what is new comes with a snapshot."""

@@ -124,7 +124,7 @@ class Shop:
         async def ask(account: str, actor: str, ask: Ask) -> None:
             self.asked.append(ask)
 
-        def close(*, session: str, code: int) -> None:
+        def close(account: str, *, session: str, code: int) -> None:
             self.closed.append(session)
 
         return SignIns(self.identities, self.sessions, self.clock, ask, close)
@@ -182,8 +182,9 @@ class Shop:
         email = f"{name}-{secrets.token_hex(4)}@mine.example"
         return await self.directory.add_agent(self.mine.id, email=email, name=name, role=role, password="none")
 
-    def close_sockets(self, *, session: str | None = None, actor: tuple[str, str] | None = None) -> None:
-        self.closed.extend([session] if session else [actor[1]] if actor else [])
+    def close_sockets(self, account: str, *, session: str | None = None, actor: str | None = None) -> None:
+        assert account in (self.mine.id, self.other.id)
+        self.closed.extend(each for each in (session, actor) if each)
 
     async def forget_files(self, account: str, contact: str) -> None:
         self.forgotten.append((account, contact))
@@ -199,7 +200,7 @@ class Shop:
                 self.logins,
                 askers,
                 origins,
-                self.closed.append,
+                lambda ended: self.close_sockets(ended.actor.account, session=ended.id),
                 life=AGENT_LIFE,
                 is_https=False,
             ),

@@ -17,7 +17,6 @@ from chat.errors import InvalidState
 from chat.model import Actor, Role
 from chat.passwords import Passwords
 from chat.staffing import AgentShown, Staffing
-from chat.store import Scoped
 from gateway.api.asker import Askers
 from gateway.api.login import Code, Logins, TotpNeeded
 from gateway.api.payload import Line, Name, Picture, answer, given, named, read
@@ -26,9 +25,9 @@ from gateway.api.route import operation
 
 
 class Close(Protocol):
-    """Closes this node's sockets of whoever is revoked."""
+    """Closes the sockets of whoever is revoked, on all nodes; see Revocations."""
 
-    def __call__(self, *, session: str | None = None, actor: Scoped | None = None) -> None: ...
+    def __call__(self, account: str, *, session: str | None = None, actor: str | None = None) -> None: ...
 
 
 Release = Callable[[Actor, str], Awaitable[None]]
@@ -84,7 +83,7 @@ def routes(
         if who[1] == actor.id:  # whoever is out can't give its conversations back
             raise InvalidState("Another admin deactivates you.")
         await staffing.set_active(who, False, audit.by(actor))
-        close(actor=who)
+        close(who[0], actor=who[1])
         await release(actor, who[1])
         return answer(await staffing.agent(who))
 
@@ -106,7 +105,7 @@ def routes(
         rules.check(body.new, me.email, "new")
         hashed = await passwords.hash(body.new)
         for ended in await staffing.set_password(who, hashed, session.id, audit.by(session.actor)):
-            close(session=ended)
+            close(session.actor.account, session=ended)
         return Response(status_code=204)
 
     return [

@@ -64,7 +64,7 @@ def routes(
         who = (actor.account, named(request, "bot"))
         await staffing.bot(who)  # no agent by this way
         await staffing.set_active(who, False, audit.by(actor))
-        close(actor=who)
+        close(who[0], actor=who[1])
         await release(actor, who[1])
         return answer(await staffing.bot(who))
 
@@ -88,7 +88,7 @@ def routes(
         actor = await askers.admin(request)
         token = named(request, "token", "token")
         await staffing.revoke_token((actor.account, named(request, "bot")), token, audit.by(actor))
-        close(session=token)
+        close(actor.account, session=token)
         return Response(status_code=204)
 
     return [

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from chat.directory import Agent, Directory
 from chat.errors import Refused
 from chat.passwords import Passwords
-from chat.sessions import Sessions
+from chat.sessions import Session, Sessions
 from chat.totp import Totps
 from gateway.api.asker import COOKIE, Askers, from_own_page
 from gateway.api.me import Myself, shown
@@ -80,7 +80,7 @@ def routes(
     logins: Logins,
     askers: Askers,
     origins: Origins,
-    ended: Callable[[str], None],
+    ended: Callable[[Session], None],
     *,
     life: int,
     is_https: bool,
@@ -101,7 +101,7 @@ def routes(
         session = await askers.visiting(request)
         if session is not None:
             await sessions.end(session)
-            ended(session.id)
+            ended(session)
         response = Response(status_code=204)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=is_https)
         return response

@@ -12,6 +12,7 @@ from chat.batch import Commit
 from chat.model import Conversation, Entry, Position
 from gateway import bulletin as bulletin_module
 from gateway.bulletin import PACKED_BYTES, VERSION, Bell, Bulletin, Item, of_commit, of_missed, pack, unpack
+from gateway.switchboard import LEDGER
 from tests.builders import (
     DANA,
     ELI,
@@ -180,7 +181,7 @@ def test_who_follows_it_is_among_those_who_hear_it_without_asking() -> None:
 
 def pack_head(bulletin: Bulletin) -> bytes:
     """What every version begins with."""
-    return bulletin_module._HEAD.pack(VERSION, bulletin.since, bulletin.cursor)
+    return bulletin_module._HEAD.pack(LEDGER, VERSION, bulletin.since, bulletin.cursor)
 
 
 A_WHOLE_ITEM = msgspec.msgpack.encode(Item("cnv", 1, "con", (), False, b"", b"", None))[1:]  # a row
@@ -221,12 +222,12 @@ def test_what_was_cut_short_is_at_least_a_bell_as_long_as_its_head_is_there(
 
 @given(bulletins, st.integers(0, 255).filter(lambda version: version != VERSION), st.binary(max_size=100))
 def test_of_another_version_only_the_bell_is_heard(bulletin: Bulletin, version: int, body: bytes) -> None:
-    heard = unpack(MINE, bytes([version]) + pack_head(bulletin)[1:] + body)
+    heard = unpack(MINE, bytes([LEDGER, version]) + pack_head(bulletin)[2:] + body)
 
     assert heard == Bell(MINE, bulletin.since, bulletin.cursor)
 
 
-@given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda body: bytes([VERSION]) + body))
+@given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda body: bytes([LEDGER, VERSION]) + body))
 @example(pack_head(Bulletin(MINE, 1, 2, ())) + b"\x91\x92\xa2\xff\xfe\x01")
 @example(pack_head(Bulletin(MINE, 1, 2, ())) + b"\x91\xdc\x00\x0b" + A_WHOLE_ITEM + b"\x91" * 40_000 + b"\x01")
 def test_whatever_comes_never_raises(payload: bytes) -> None:

@@ -371,20 +371,18 @@ def test_what_is_not_for_the_contact_it_does_not_hear() -> None:
     assert (tab.overheard, watcher.overheard) == ([], ["staff"])
 
 
-def test_who_goes_looks_away_with_its_last_socket() -> None:
+def test_it_is_told_when_the_last_socket_of_a_member_of_staff_has_left() -> None:
     room = Room()
-    first, second, other = room.listener(NOA, C), room.listener(NOA, C), room.listener(SOMCHAI, C, D)
-    for conversation in (C, D):
-        room.hub.look(MINE, conversation, NOA.id, on=True)
-    room.hub.look(MINE, D, NOA.id, on=False)
+    gone: list[Actor] = []
+    room.hub.gone = gone.append
+    first, second, contact = room.listener(NOA, C), room.listener(NOA, C), room.listener(DANA)
 
-    room.hub.leave(first)
-    assert other.overheard == []
+    for listener in (contact, first):
+        room.hub.leave(listener)
+    assert (gone, room.hub.is_here(NOA)) == ([], True)
     room.hub.leave(second)
 
-    away = {"type": "signal", "name": "viewing", "conversation": C, "by": {"kind": "agent", "id": NOA.id}, "on": False}
-    assert [json.loads(each) for each in other.overheard] == [away]
-    assert room.flushes == 1
+    assert (gone, room.hub.is_here(NOA)) == ([NOA], False)
 
 
 # --- any life --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Rate limits: GCRA says the same as a bucket of tokens, which is the simpler thing to think of."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,16 @@ def test_the_burst_comes_at_once_and_then_the_rate_rules() -> None:
     taken = [bucket.take(5.0) for _ in range(12)]
 
     assert taken == [0.0] * 10 + [1.0, 1.0]
+
+
+@pytest.mark.parametrize("rate", [Rate(10, 40), Rate(50, 50), Rate(200, 200), Rate(0.1, 60), Rate(1 / 60, 3)], ids=str)
+def test_the_last_of_a_burst_is_not_lost_to_rounding(rate: Rate) -> None:
+    bucket, meter = Bucket(rate), Meter(rate)
+
+    assert [bucket.take(1000.0) for _ in range(rate.burst)] == [0.0] * rate.burst
+    assert [meter.take("a", 1000.0) for _ in range(rate.burst)] == [0.0] * rate.burst
+    assert bucket.take(1000.0) > 0
+    assert meter.take("a", 1000.0) > 0
 
 
 def test_what_is_refused_costs_nothing() -> None:

@@ -21,10 +21,10 @@ from gateway.hub import Hub
 from gateway.metrics import Metrics, new_metrics
 from gateway.relay import LINGER_SECONDS, Relay
 from gateway.stream import SWEEP_SECONDS
+from gateway.switchboard import LEDGER, Switchboard
 from tests.builders import (
     DANA,
     MINE,
-    MOMENT,
     NOA,
     a_held_conversation,
     a_message,
@@ -33,8 +33,6 @@ from tests.builders import (
     an_id,
     store_moves,
 )
-from tests.node import Node, on_a_node
-from tests.peer import Frame, Peer, new_id
 
 C = "cnv_parcel"
 
@@ -71,9 +69,11 @@ class Place:
         self.metrics: Metrics = new_metrics()
         self.hub = Hub(lambda seconds, call: None, lambda: None)
         self.bus = MemoryBus(exchange)
-        self.relay = Relay(
-            self.hub, self.bus, Reading(store), lambda: self.flushes.append(1), self.metrics, lambda: MOMENT
-        )
+        self.switchboard = Switchboard(self.bus, self._flush, self.metrics.bus_unknown)
+        self.relay = Relay(self.hub, self.bus, self.switchboard, Reading(store), self._flush, self.metrics)
+
+    def _flush(self) -> None:
+        self.flushes.append(1)
 
     def listener(self, actor: Actor) -> Ear:
         ear = Ear(actor)
@@ -173,15 +173,16 @@ async def test_of_what_is_too_long_for_the_bus_the_other_node_reads_the_store(
     assert there.flushes
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x01nonsense", b"\xff" * 17])
+@pytest.mark.parametrize("payload", [bytes([LEDGER]), bytes([LEDGER, 1]) + b"nonsense"])
 async def test_what_makes_no_sense_on_the_bus_makes_the_node_look_at_the_store(store: Store, payload: bytes) -> None:
-    place = Place(store)
+    exchange = Exchange()
+    place = Place(store, exchange)
     dana = place.listener(DANA)
     await place.relay.follow(MINE)
     await store_moves(store, a_move(a_held_conversation(seq=1, cursor=1)))
     sweeping = asyncio.create_task(place.relay.streams.run())
 
-    place.relay._hear(MINE, payload)
+    MemoryBus(exchange).publish(MINE, payload)
     await asyncio.sleep(0.2)
 
     assert dana.log == ["change 1"]
@@ -227,127 +228,3 @@ async def test_an_account_whose_people_come_back_is_kept(store: Store) -> None:
         await place.relay.let_go()
 
     assert MINE in place.relay.streams
-
-
-# --- signals, over the wire ------------------------------------------------------------------------------------------
-
-
-async def heard_typing(peer: Peer) -> list[Frame]:
-    return [frame for frame in await peer.settle() if frame["type"] == "signal"]
-
-
-@on_a_node()
-async def test_typing_is_heard_by_who_listens_and_by_nobody_else(node: Node) -> None:
-    session = await node.contact_session()
-    contact, tab, stranger = await node.contact(session), await node.contact(session), await node.contact()
-    watcher, idle, rival = await node.bot(), await node.agent(), await node.bot(node.other)
-    conversation = await node.started(contact)
-    for bot in (watcher, rival):
-        await bot.ask("watch", conversations=[conversation])
-
-    await contact.say({"type": "typing", "conversation": conversation, "on": True})
-    signal = await watcher.next("signal")
-
-    by = {"kind": "contact", "id": contact.welcome["me"]["id"]}
-    assert signal == {"type": "signal", "name": "typing", "conversation": conversation, "by": by, "on": True}
-    for peer in (contact, tab, stranger, idle, rival):
-        assert await heard_typing(peer) == []
-
-
-@on_a_node()
-async def test_the_contact_is_told_that_somebody_types_and_who_only_if_it_knows_them(node: Node) -> None:
-    contact, bot, agent = await node.contact(), await node.bot(), await node.agent()
-    conversation = await node.started(contact)
-    await bot.ask("message.send", id=new_id(), conversation=conversation, text="I know you")
-    await contact.next("change")
-
-    await agent.say({"type": "typing", "conversation": conversation})
-    assert (await contact.next("signal"))["by"] == {"kind": "agent"}
-    await bot.say({"type": "typing", "conversation": conversation, "on": False})
-    signal = await contact.next("signal")
-
-    assert signal["by"] == {"kind": "bot", "id": bot.welcome["me"]["id"]}
-    assert signal["on"] is False
-
-
-@pytest.mark.parametrize("who", ["stranger", "rival"])
-@on_a_node()
-async def test_a_signal_into_somebody_elses_conversation_is_refused_as_if_it_werent_there(node: Node, who: str) -> None:
-    contact = await node.contact()
-    conversation = await node.started(contact)
-    peer = await (node.contact() if who == "stranger" else node.bot(node.other))
-
-    refused = await peer.ask("typing", conversation=conversation, on=True)
-
-    assert (refused["code"], refused["field"]) == ("not_found", "conversation")
-    assert await heard_typing(contact) == []
-
-
-@on_a_node()
-async def test_what_a_contact_types_only_staff_that_watches_sees(node: Node) -> None:
-    session = await node.contact_session()
-    contact, tab = await node.contact(session), await node.contact(session)
-    watcher, idle = await node.bot(), await node.agent()
-    conversation = await node.started(contact)
-    await watcher.ask("watch", conversations=[conversation])
-
-    await contact.say({"type": "preview", "conversation": conversation, "text": "Where is"})
-    signal = await watcher.next("signal")
-
-    by = {"kind": "contact", "id": contact.welcome["me"]["id"]}
-    told = {"type": "signal", "name": "preview", "conversation": conversation, "by": by}
-    assert signal == {**told, "on": True, "text": "Where is"}
-    for peer in (contact, tab, idle):
-        assert await heard_typing(peer) == []
-    too_long = await contact.ask("preview", conversation=conversation, text="x" * 501)
-    assert too_long["code"] == "too_large"
-
-
-@on_a_node()
-async def test_staff_sees_who_else_looks_and_that_they_have_gone(node: Node) -> None:
-    contact, watcher, agent = await node.contact(), await node.bot(), await node.agent()
-    conversation = await node.started(contact)
-    await watcher.ask("watch", conversations=[conversation])
-
-    await agent.say({"type": "viewing", "conversation": conversation, "on": True})
-    comes = await watcher.next("signal")
-    agent.leave()
-    goes = await watcher.next("signal")
-
-    by = {"kind": "agent", "id": agent.welcome["me"]["id"]}
-    told = {"type": "signal", "name": "viewing", "conversation": conversation, "by": by}
-    assert [comes, goes] == [{**told, "on": True}, {**told, "on": False}]
-    assert await heard_typing(contact) == []
-
-
-@pytest.mark.parametrize(
-    ("who", "name", "field"), [("contact", "viewing", "on"), ("bot", "preview", "text")], ids=["contact", "bot"]
-)
-@on_a_node()
-async def test_each_side_makes_its_own_signals(node: Node, who: str, name: str, field: str) -> None:
-    contact, bot = await node.contact(), await node.bot()
-    conversation = await node.started(contact)
-
-    refused = await {"contact": contact, "bot": bot}[who].ask(
-        name, conversation=conversation, **{field: True if field == "on" else "x"}
-    )
-
-    assert refused["code"] == "forbidden"
-
-
-@on_a_node()
-async def test_who_was_blocked_after_it_came_makes_no_signals_until_it_is_unblocked(node: Node) -> None:
-    contact, watcher, agent = await node.contact(), await node.bot(), await node.agent()
-    conversation = await node.started(contact)
-    await watcher.ask("watch", conversations=[conversation])
-    me = contact.welcome["me"]["id"]
-
-    await agent.ask("contact.block", id=new_id(), contact=me, until=None)
-    for name, what in (("typing", {"on": True}), ("preview", {"text": "x"})):
-        refused = await contact.ask(name, conversation=conversation, **what)
-        assert refused["code"] == "blocked"
-    assert await heard_typing(watcher) == []
-
-    await agent.ask("contact.unblock", id=new_id(), contact=me)
-    await contact.say({"type": "typing", "conversation": conversation, "on": True})
-    assert (await watcher.next("signal"))["name"] == "typing"

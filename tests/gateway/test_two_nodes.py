@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from gateway import app
-from tests.engines import PostgresEngine
-from tests.node import Node, a_node
+from tests.node import Node
+from tests.pair import heals, two_healthy_nodes, two_nodes
 from tests.peer import Frame, Peer, new_id
 from tests.servers import RedisServer, a_free_port
 
@@ -29,33 +27,6 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path_factory.mktemp("redis"), a_free_port())
     yield server
     server.stop()
-
-
-@asynccontextmanager
-async def two_nodes(folder: Path, redis: RedisServer) -> AsyncIterator[tuple[Node, Node]]:
-    """Each with a data folder of its own."""
-    chosen: dict[str, Any] = {"store": PostgresEngine(folder).url, "bus": redis.url}
-    async with a_node(folder / "first", **chosen) as first:
-        await serves(first)  # before the next one starts: each has the signals until it ends
-        async with a_node(folder / "second", beside=first, **chosen) as second:
-            await serves(second)
-            yield first, second
-
-
-@asynccontextmanager
-async def two_healthy_nodes(folder: Path, redis: RedisServer) -> AsyncIterator[tuple[Node, Node]]:
-    async with two_nodes(folder, redis) as (first, second):
-        for node in (first, second):
-            await heals(node)
-        yield first, second
-
-
-async def heals(node: Node) -> None:
-    await node.eventually(lambda: node.shopbell._bus.is_healthy)
-
-
-async def serves(node: Node) -> None:
-    (await node.peer()).leave()
 
 
 async def hears(peer: Peer, text: str, within: float = RUNG_SECONDS) -> Frame:
