@@ -25,6 +25,8 @@ log = logging.getLogger("presence.redis")
 
 COMMAND_SECONDS = 1.0
 SILENT_SECONDS = 5.0  # after Redis didn't answer: not every account waits for COMMAND_SECONDS
+# The last is what uvloop says of writing to a connection that was reset just now.
+_AWAY = (RedisError, OSError, TimeoutError, RuntimeError)
 BETWEEN = "/"  # of an actor and its node in a member; ids have none
 _HERE = Path(__file__).parent
 
@@ -79,7 +81,7 @@ class RedisPresence:
         try:
             async with asyncio.timeout(COMMAND_SECONDS):
                 answer = await command()
-        except (RedisError, OSError, TimeoutError) as error:
+        except _AWAY as error:
             self._tell_away(error)
             if isinstance(self._redis, Redis):  # a Cluster's client does it by itself
                 await self._redis.connection_pool.disconnect(inuse_connections=False)  # the others are dead too

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from gateway.redis_client import new_client
 from presence import redis as module
@@ -68,3 +72,37 @@ async def test_an_account_that_nobody_touches_leaves_no_key_behind(tmp_path: Pat
     assert 0 < left_ms <= 90_000
     await presence.close()
     server.stop()
+
+
+def test_connections_that_break_at_any_moment_are_only_a_redis_that_is_away(tmp_path: Path) -> None:
+    """On the loop that nodes run on, which has an error of its own for writing to what was just reset."""
+    server = RedisServer(tmp_path, a_free_port())
+    ended = threading.Event()
+
+    def cut() -> None:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            while not ended.is_set():
+                connection.sendall(b"CLIENT KILL TYPE normal SKIPME yes\r\n")
+                connection.recv(64)
+
+    async def play() -> None:
+        client = new_client(server.url)
+        presence = OwnRedisPresence(client, "node_1")
+
+        async def ask() -> None:
+            for _ in range(200):
+                await presence.touch(SHOP, ["agt_noa"])
+                assert "agt_noa" in await presence.present(SHOP)
+
+        await asyncio.gather(*(ask() for _ in range(4)))
+        ended.set()
+        await presence.close()
+
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    try:
+        uvloop.run(play())
+    finally:
+        ended.set()
+        cutter.join()
+        server.stop()
