@@ -7,19 +7,22 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from bots.connection import Connection, End, Tap, open_socket
+from bots.connection import Connection, End, Ready, Tap, arrive, open_socket
 from bots.errors import Closed, Refused
 from bots.events import ROOM, Subscription
 from bots.frames import PROTOCOL, Frame, Ok, Welcome
 from bots.mirror import Mirror
+from bots.moving import Moving
 from bots.outbox import Outbox
-from bots.reconnect import CHANGED, LOST, UNAUTHORIZED, Course, Pace
+from bots.reconnect import CHANGED, LOST, UNAUTHORIZED, Course, Pace, manner
 from bots.verbs import Verbs
 
 log = logging.getLogger("shopbell.client")
 
 T = TypeVar("T")
 Token = str | Callable[[], Awaitable[str]]
+
+TOKEN_SECONDS = 300.0  # a fetched one lives 10 minutes as a rule: near that it isn't worth a handshake
 
 
 class Client(Verbs):
@@ -54,8 +57,10 @@ class Client(Verbs):
         self._resumed: dict[str, Any] | None = None
         self._course = Course(pace or Pace(), can_renew=callable(token))
         self._fresh: str | None = None
+        self._fetched_at = 0.0
         self._connection: Connection | None = None
         self._synced_at: float | None = None
+        self._moving = Moving(self._arrive, self._leave, self._course)
         self._subscriptions: list[Subscription] = []
         self._news = asyncio.Event()
         self._stir = asyncio.Event()
@@ -76,6 +81,7 @@ class Client(Verbs):
             await self._connection.close()
         if self._life is not None:
             self._life.cancel()
+        self._moving.give_up()
         # The body's own exception goes its way unwrapped; a cancellation may be the group's, after a crash of ours.
         is_cancelled = isinstance(error, asyncio.CancelledError)
         await (self._tasks.__aexit__(kind, error, trace) if is_cancelled else self._tasks.__aexit__(None, None, None))
@@ -118,11 +124,16 @@ class Client(Verbs):
             self._connection.push(frame)
 
     async def _live(self) -> None:
+        ready: Ready | None = None
         while True:
-            end = await self._one_connection()
-            self.mirror.disconnected()
+            end = await self._one_connection(ready)
             self.outbox.disconnected()
-            self._news.set()
+            if not end.has_moved:
+                self.mirror.disconnected()
+                self._news.set()
+            await self._moving.finish(end)
+            if (ready := self._moving.take()) is not None:
+                continue
             way, delay = self._next_step(end)
             log.info("socket closed (%s %s): %s in %.2f s", end.code, end.reason, way, delay)
             if way == "stop":
@@ -133,12 +144,41 @@ class Client(Verbs):
 
     def _next_step(self, end: End) -> tuple[str, float]:
         clock = asyncio.get_running_loop().time()
-        synced_for, self._synced_at = None if self._synced_at is None else clock - self._synced_at, None
-        if end.has_moved:
-            return "promptly", 0.0
-        return self._course.ended(end.code, synced_for)
+        return self._course.ended(end.code, None if self._synced_at is None else clock - self._synced_at)
 
-    async def _one_connection(self) -> End:
+    async def _one_connection(self, ready: Ready | None) -> End:
+        self._synced_at = None
+        opened = ready or await self._open()
+        if isinstance(opened, End):
+            return opened
+        self._resumed = opened.hello.get("resume")
+        self.mirror.resumed(self._resumed)
+        self._connection = connection = Connection(opened.socket, self.outbox, self._hear, self._make_room)
+        self._tap.connected()
+        end = End(LOST)
+        try:
+            end = await connection.run(opened.hello, self._tap, opened.messages)
+        finally:
+            self._connection = None
+            self._tap.disconnected(end.code)
+        if end.has_moved:
+            self._tasks.create_task(connection.close())
+        return end
+
+    async def _arrive(self) -> Ready | End:
+        """A socket beside the one in use, up to date."""
+        opened = await self._open()
+        arrived = opened if isinstance(opened, End) else await arrive(opened)
+        if isinstance(arrived, End) and manner(arrived.code) == "renew":
+            self._fresh = None
+        return arrived
+
+    def _leave(self) -> None:
+        if self._connection is not None:
+            self._connection.leave()
+
+    async def _open(self) -> Ready | End:
+        """A socket on which nothing was said yet, and the hello for it."""
         try:
             token = await self._get_token()
         except (OSError, TimeoutError) as error:
@@ -146,30 +186,21 @@ class Client(Verbs):
         except Refused as refused:
             return End(UNAUTHORIZED, f"no token: {refused}")
         socket = await open_socket(self._url, self._origin, self._proxy)
-        if isinstance(socket, End):
-            return socket
-        self._connection = Connection(socket, self.outbox, self._hear, self._make_room)
-        self._tap.connected()
-        end = End(LOST)
-        try:
-            end = await self._connection.run(self._hello(token), self._tap)
-        finally:
-            self._connection = None
-            self._tap.disconnected(end.code)
-        return end
+        return socket if isinstance(socket, End) else Ready(socket, self._hello(token), [])
 
     async def _get_token(self) -> str:
         if isinstance(self._token, str):
             return self._token
-        if self._fresh is None:
+        now = asyncio.get_running_loop().time()
+        if self._fresh is None or now - self._fetched_at > TOKEN_SECONDS:
             async with asyncio.timeout(15):
-                self._fresh = await self._token()
+                self._fresh, self._fetched_at = await self._token(), now
         return self._fresh
 
     def _hello(self, token: str) -> dict[str, Any]:
         hello = {"type": "hello", "protocol": PROTOCOL, "token": token, "client": self._name, "batch": self._batch}
-        self._resumed = self.mirror.resume()
-        return hello | {"resume": self._resumed} if self._resumed else hello
+        resume = self.mirror.resume()
+        return hello | {"resume": resume} if resume else hello
 
     def _hear(self, frame: Frame) -> None:
         self._tap.heard(frame)
@@ -181,6 +212,8 @@ class Client(Verbs):
         self.mirror.apply(frame)
         if frame["type"] == "welcome":
             self._welcomed(frame)
+        elif frame["type"] == "reconnect":
+            self._moving.begin(self._tasks, frame["after"])
         elif frame["type"] == "synced":
             self._synced_at = now if self._synced_at is None else self._synced_at
         for subscription in self._subscriptions:

@@ -1,8 +1,7 @@
 """One socket from its opening to its close: hello, frames both ways, silence noticed."""
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +17,7 @@ MESSAGE_BYTES = 16 * 1024 * 1024  # a snapshot of fifty long messages alone is b
 SEND_SECONDS = 20.0  # a peer that takes nothing for so long is gone
 CLOSE_SECONDS = 2.0
 GRACE_SECONDS = 15.0  # beyond the ping interval, before silence counts as a dead connection
-MOVED = 1000  # we close the old socket ourselves when the service asks us to reconnect
+MOVED = 1000  # we close the old socket ourselves when we have a new one
 SHUT_OUT = 4011  # the upgrade was refused (403): the same as the close code for a wrong Origin
 
 
@@ -37,7 +36,16 @@ class End:
 
     code: int
     reason: str = ""
-    has_moved: bool = False  # on the service's own request
+    has_moved: bool = False  # there is another one already
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An open socket, and the hello for it. Are there messages, then hello was said and these were the answer."""
+
+    socket: ClientConnection
+    hello: dict[str, Any]
+    messages: list[bytes]
 
 
 class Connection:
@@ -58,24 +66,40 @@ class Connection:
         self._extra: list[dict[str, Any]] = []  # pong, typing: no ref, not resent
         self._is_welcome = False
         self._silence = OPEN_SECONDS
-        self._move_at: float | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._has_moved = False
 
-    async def run(self, hello: dict[str, Any], tap: Tap) -> End:
-        """Say hello, then read and write until the socket closes, for whatever reason."""
+    async def run(self, hello: dict[str, Any], tap: Tap, messages: Sequence[bytes] = ()) -> End:
+        """Say hello, then read and write until the socket closes, for whatever reason, or `leave` is called.
+
+        `messages`: hello was said already, and these came.
+        """
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._socket.send(encode(hello))
+            if not messages:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await self._socket.send(encode(hello))
             tap.said(hello)
+            for data in messages:
+                self._take(data)
             async with asyncio.TaskGroup() as tasks:
                 writer = tasks.create_task(self._write(tap))
-                await self._read()
+                self._reader = tasks.create_task(self._read())
+                await asyncio.wait([self._reader])
                 writer.cancel()
         except (ConnectionClosed, TimeoutError):
             pass
         finally:
-            self._socket.transport.abort()
-        code, reason = int(self._socket.close_code or LOST), self._socket.close_reason or ""
-        return End(code, reason, has_moved=self._move_at is not None and code in (MOVED, LOST))
+            if not self._has_moved:
+                self._socket.transport.abort()
+        if self._has_moved:
+            return End(MOVED, has_moved=True)
+        return End(int(self._socket.close_code or LOST), self._socket.close_reason or "")
+
+    def leave(self) -> None:
+        """There is another connection: this one's `run` ends at once. Its socket is still to be closed."""
+        self._has_moved = True
+        if self._reader is not None:
+            self._reader.cancel()
 
     def push(self, frame: dict[str, Any] | None = None) -> None:
         """Something is due; `frame` is one that goes out at once and isn't repeated."""
@@ -96,25 +120,21 @@ class Connection:
         try:
             async with asyncio.timeout(self._silence) as patience:
                 while True:
-                    data = await self._socket.recv(decode=False)
-                    for frame in decode(data):
-                        self._take(frame)
+                    self._take(await self._socket.recv(decode=False))
                     patience.reschedule(None)
                     await self._room()
                     patience.reschedule(clock.time() + self._silence)
         except (ConnectionClosed, TimeoutError):
             self._socket.transport.abort()
 
-    def _take(self, frame: Frame) -> None:
-        if frame["type"] == "ping":
-            self.push({"type": "pong", "n": frame["n"]})
-        elif frame["type"] == "welcome":
-            self._silence = frame["ping"] / 1000 + GRACE_SECONDS
-            self._is_welcome = True
-        elif frame["type"] == "reconnect":
-            low, high = frame["after"]
-            self._move_at = asyncio.get_running_loop().time() + random.uniform(low, high) / 1000
-        self._heard(frame)
+    def _take(self, data: bytes) -> None:
+        for frame in decode(data):
+            if frame["type"] == "ping":
+                self.push({"type": "pong", "n": frame["n"]})
+            elif frame["type"] == "welcome":
+                self._silence = frame["ping"] / 1000 + GRACE_SECONDS
+                self._is_welcome = True
+            self._heard(frame)
         self._wake.set()
 
     async def _write(self, tap: Tap) -> None:
@@ -123,8 +143,6 @@ class Connection:
             while True:
                 self._wake.clear()
                 now = clock.time()
-                if self._move_at is not None and now >= self._move_at:
-                    return await self.close()
                 for frame in self._due(now):
                     tap.said(frame)
                     async with asyncio.timeout(SEND_SECONDS):
@@ -139,9 +157,7 @@ class Connection:
         return extra + asks
 
     async def _sleep(self, now: float) -> None:
-        waits = [self._outbox.next_due(now) if self._is_welcome else None]
-        waits.append(self._move_at - now if self._move_at is not None else None)
-        wait = min((wait for wait in waits if wait is not None), default=None)
+        wait = self._outbox.next_due(now) if self._is_welcome else None
         try:
             async with asyncio.timeout(wait):
                 await self._wake.wait()
@@ -168,3 +184,20 @@ async def open_socket(url: str, origin: str | None, proxy: str | bool | None) ->
         return End(SHUT_OUT, f"HTTP {status}") if 400 <= status < 500 and status != 429 else End(LOST, f"HTTP {status}")
     except (OSError, TimeoutError, WebSocketException) as error:
         return End(LOST, str(error) or type(error).__name__)
+
+
+async def arrive(opened: Ready) -> Ready | End:
+    """Say hello and keep what comes until the socket is up to date; within OPEN_SECONDS, or it is closed."""
+    socket, is_up_to_date = opened.socket, False
+    try:
+        async with asyncio.timeout(OPEN_SECONDS):
+            await socket.send(encode(opened.hello))
+            while not is_up_to_date:
+                opened.messages.append(await socket.recv(decode=False))
+                is_up_to_date = any(frame["type"] == "synced" for frame in decode(opened.messages[-1]))
+        return opened
+    except (ConnectionClosed, TimeoutError):
+        return End(int(socket.close_code or LOST), socket.close_reason or "")
+    finally:
+        if not is_up_to_date:
+            socket.transport.abort()

@@ -110,8 +110,12 @@ class Mirror:
             return None
         # What finds no room in a hello is in our hands, so it comes as a snapshot.
         named = sorted(self.threads, key=lambda conversation: conversation not in self.watching)[:NAMED]
-        self.watching = set(named)  # the service takes what we name for watched
         return {"epoch": self.epoch, "cursor": self.cursor, "watch": named}
+
+    def resumed(self, resume: dict[str, Any] | None) -> None:
+        """From now on the service speaks to whoever said this: what staff names in it, it takes for watched."""
+        if resume is not None and "watch" in resume:
+            self.watching = set(resume["watch"])
 
     def _let_go_unless_heard(self, conversation: str) -> None:
         # From now on nothing of it is sent to us, so a copy would silently grow old, and a later resume name it whole.

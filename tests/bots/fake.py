@@ -50,6 +50,11 @@ class Fake:
     cut_before_ok: int = 0  # so many asks are committed, and then the socket breaks
     pong: asyncio.Event = field(default_factory=asyncio.Event)
     ping_ms: int = 25000
+    gate: asyncio.Event = field(default_factory=asyncio.Event)  # shut, it lets nobody be brought up to date
+    is_mute: bool = False  # it does what it is asked and doesn't say so
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     async def serve(self, socket: ServerConnection) -> None:
         try:
@@ -57,12 +62,14 @@ class Fake:
             if peer is None:
                 return
             self.peers.append(peer)
+            self.heard.set()
             async for data in socket:
                 await self._take(peer, orjson.loads(data))
         except ConnectionClosed:
             pass
         finally:
             self.peers = [peer for peer in self.peers if peer.socket is not socket]
+            self.heard.set()
 
     async def _meet(self, socket: ServerConnection) -> Peer | None:
         hello = orjson.loads(await socket.recv())
@@ -79,6 +86,7 @@ class Fake:
         limits = {"frame": 65536, "text": 8000, "watch": 50, "inflight": 16}
         welcome = {"type": "welcome", "epoch": self.epoch, "me": me, "account": "acc_1", "now": 0, "ping": self.ping_ms}
         await peer.write(welcome | {"limits": limits})
+        await self.gate.wait()
         await peer.write(*self._catch_up(peer), {"type": "synced", "cursor": self.cursor})
         return peer
 
@@ -137,6 +145,8 @@ class Fake:
         if self.cut_before_ok:
             self.cut_before_ok -= 1
             peer.socket.transport.abort()
+            return
+        if self.is_mute:
             return
         ok = {"type": "ok", "ref": ask["ref"], "conversation": id, "seq": entry["seq"], "at": entry["at"]}
         await peer.write(ok | {"again": True} if known else ok)

@@ -187,13 +187,111 @@ def test_a_ping_is_answered() -> None:
     asyncio.run(play())
 
 
-def test_asked_to_reconnect_the_client_opens_a_new_socket() -> None:
+def asks_to_reconnect(fake: Fake) -> Any:
+    return fake.peers[0].write({"type": "reconnect", "after": [0, 20], "reason": "deploy"})
+
+
+def test_asked_to_reconnect_the_client_has_a_new_socket_before_the_old_one_goes() -> None:
     async def play() -> None:
         async with fake_shopbell() as fake, a_client(fake) as client:
-            await client.synced()
-            await fake.peers[0].write({"type": "reconnect", "after": [0, 20], "reason": "deploy"})
+            conversation = await a_conversation(client)
+            old = fake.peers[0]
+            interrupted = asyncio.create_task(client.until(lambda mirror: not mirror.is_synced))
+            fake.gate.clear()  # nobody is brought up to date
+            await asks_to_reconnect(fake)
             await fake.until(lambda: len(fake.hellos) == 2)
+            await client.send(conversation, "by the old one")
+            await fake.says(
+                "agent", type="message.send", id="m2", conversation=conversation, text="missed by the new one"
+            )
+            await client.until(lambda mirror: len(mirror.threads[conversation].entries) == 3)
+            fake.gate.set()
+            await fake.until(lambda: fake.peers != [old] and old not in fake.peers)
+            await client.send(conversation, "by the new one")
+
+            assert texts(client, conversation)[1:] == ["by the old one", "missed by the new one", "by the new one"]
+            assert fake.hellos[1]["resume"] == {"epoch": "epoch-1", "conversations": {conversation: 1}}
+            assert old.socket.close_code == 1000
+            assert interrupted.cancel()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("code", [4103, 4005, 4010])
+def test_where_no_new_socket_can_be_had_the_old_one_goes_on_until_it_is_closed(code: int) -> None:
+    async def play() -> None:
+        async with fake_shopbell() as fake, a_client(fake) as client:
+            conversation = await a_conversation(client)
+            fake.close_hello_with = [code] * 3
+            await asks_to_reconnect(fake)
+            await fake.until(lambda: len(fake.hellos) == 3)
+            await client.send(conversation, "still here")
+            assert len(fake.peers) == 1
+
+            fake.close_hello_with = []
+            await fake.peers[0].socket.close(4200)
+            await fake.until(lambda: fake.peers and fake.peers[0].hello is fake.hellos[-1])
+            await client.send(conversation, "and here")
+
+            assert texts(client, conversation) == ["Hello", "still here", "and here"]
+
+    asyncio.run(play())
+
+
+def test_what_was_in_flight_on_the_old_socket_is_said_again_on_the_new_one() -> None:
+    async def play() -> None:
+        async with fake_shopbell() as fake, a_client(fake) as client:
+            conversation = await a_conversation(client)
+            fake.is_mute = True  # it takes asks and says nothing
+            waiting = client.send(conversation, "no answer")
+            await fake.until(lambda: fake.asked[-1]["type"] == "message.send")
+            fake.is_mute = False
+            await asks_to_reconnect(fake)
+
+            assert (await waiting).get("again")
+            assert len([ask for ask in fake.asked if ask.get("text") == "no answer"]) == 2
+
+    asyncio.run(play())
+
+
+def test_a_token_that_is_refused_to_a_new_socket_is_fetched_anew_beside_the_old_one() -> None:
+    async def play() -> None:
+        fetched: list[str] = []
+
+        async def token() -> str:
+            fetched.append("shopper")
+            return fetched[-1]
+
+        async with fake_shopbell() as fake, a_client(fake, token) as client:
             await client.synced()
+            fake.close_hello_with = [4005]
+            await asks_to_reconnect(fake)
+            await fake.until(lambda: len(fake.hellos) == 3)
+
+            assert len(fetched) == 2
+
+    asyncio.run(play())
+
+
+def test_a_fetched_token_that_is_old_is_not_said_in_a_hello(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        fetched: list[str] = []
+
+        async def token() -> str:
+            fetched.append("shopper")
+            return fetched[-1]
+
+        async with fake_shopbell() as fake, a_client(fake, token) as client:
+            await client.synced()
+            await asks_to_reconnect(fake)
+            await fake.until(lambda: len(fake.hellos) == 2)
+            assert len(fetched) == 1
+
+            monkeypatch.setattr("bots.client.TOKEN_SECONDS", 0.0)
+            await fake.until(lambda: len(fake.peers) == 1)
+            await asks_to_reconnect(fake)
+            await fake.until(lambda: len(fake.hellos) == 3)
+            assert len(fetched) == 2
 
     asyncio.run(play())
 

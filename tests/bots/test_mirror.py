@@ -117,6 +117,7 @@ def test_a_hello_names_as_many_conversations_as_it_may_hold() -> None:
     assert staffs is not None
     assert len(staffs["watch"]) == 50
     assert "cnv_70" in staffs["watch"]
+    bot.resumed(staffs)
     assert bot.watching == set(staffs["watch"])
     assert contacts is not None
     assert len(contacts["conversations"]) == 50
