@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import BaseRoute
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.admission import PATH
 from gateway.api import openapi
 from gateway.api.problem import HANDLERS
 from gateway.headers import Headers
@@ -40,9 +43,15 @@ def application(
     Headers are outermost, so that a bug's 500 has them too.
     """
     starlette = Starlette(
-        routes=[*routes, openapi.route(routes)],
+        routes=[*routes, openapi.route(routes), Route(PATH, _upgrade_needed)],
         exception_handlers=HANDLERS,
         middleware=[Middleware(Gzip, minimum_size=GZIP_FROM, compresslevel=6)],
     )
     starlette.router.redirect_slashes = False  # its redirects repeat whatever Host the client made up
     return Headers(guard(starlette), metrics, is_https=is_https)
+
+
+async def _upgrade_needed(request: Request) -> Response:
+    """Most likely it was a WebSocket, until a proxy that wasn't told to pass the upgrade on took it for a page."""
+    text = "This is a WebSocket. If you came with one, a proxy on the way has taken its Upgrade header away.\n"
+    return PlainTextResponse(text, 426, {"upgrade": "websocket"})

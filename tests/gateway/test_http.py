@@ -33,3 +33,11 @@ async def test_a_path_with_a_slash_too_many_is_not_there(shop: Shop) -> None:
 
     assert answer.status_code == 404
     assert "location" not in answer.headers
+
+
+@in_a_shop
+async def test_a_socket_whose_upgrade_was_taken_away_is_told_so(shop: Shop) -> None:
+    answer = await shop.client.get("/v1/socket")
+
+    assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
+    assert "a proxy on the way" in answer.text
