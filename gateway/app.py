@@ -44,7 +44,7 @@ from gateway.asking import Asking
 from gateway.auth import Doorkeeper, Tokens
 from gateway.budget import Budget, limited
 from gateway.drain import DrainingServer, DrainTimes, drain
-from gateway.engines import new_bus, new_presence, new_redis, open_store
+from gateway.engines import new_bus, new_debts, new_presence, new_redis, open_store
 from gateway.files.intake import Intake, IntakeLimits
 from gateway.files.links import Links
 from gateway.files.pictures import Pictures
@@ -54,7 +54,6 @@ from gateway.files.sweep import Sweep
 from gateway.http import application
 from gateway.hub import Hub
 from gateway.indexing import Indexing
-from gateway.limits import Meter
 from gateway.line import Line
 from gateway.metrics import new_metrics
 from gateway.origins import Origins
@@ -66,6 +65,7 @@ from gateway.roll import Roll
 from gateway.secret import kept_secrets
 from gateway.session import SessionLimits
 from gateway.settings import Settings
+from gateway.sharing import NewMeter, Sharing
 from gateway.sign_in import SignIns
 from gateway.signals import Signals
 from gateway.socket import Dirty, Node, Socket
@@ -99,10 +99,12 @@ class Shopbell:
         dirty = Dirty()
         hub = Hub(self._later, dirty.flush)
         reading = Reading(store)
-        self._bus = new_bus(settings.bus)
+        self._bus = new_bus(settings.bus, metrics)
         switchboard = Switchboard(self._bus, dirty.flush, metrics.bus_unknown)
         self._redis = new_redis(settings.presence)
         self._presence = new_presence(self._redis, clock.ticks)
+        self._sharing = Sharing(new_debts(self._redis, clock.ticks), clock, metrics)
+        new_meter = self._sharing.meter
         self._relay = Relay(hub, self._bus, switchboard, reading, dirty.flush, metrics)
         self._signals = Signals(hub, switchboard, reading, dirty.flush, metrics, clock)
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
@@ -124,7 +126,7 @@ class Shopbell:
             HandshakeLimits(
                 settings.handshakes_per_second,
                 settings.unauthenticated_sockets,
-                settings.rate_address_connects,
+                new_meter("connects", settings.rate_address_connects),
                 settings.unauthenticated_per_address,
             ),
         )
@@ -156,7 +158,7 @@ class Shopbell:
         identities = Identities(store, clock, sealer)
         sign_ins = SignIns(identities, sessions, clock, self.asking.ask, self._revocations.close)
         self._doorkeeper = Doorkeeper(tokens, sessions)
-        limits_of_peers = _limits(settings)
+        limits_of_peers = _limits(settings, new_meter)
         vouched = replace(limits_of_peers["contact"], longer=None)  # by the same meter, but no second look
         self.node.doorman = Arrivals(
             Desk(
@@ -164,7 +166,7 @@ class Shopbell:
                 round(settings.ping_seconds * 1000),
                 settings.frame_bytes,
                 limits_of_peers,
-                Meter(settings.rate_hellos),
+                new_meter("hellos", settings.rate_hellos),
                 vouched,
             ),
             identify=self._doorkeeper.identify,
@@ -180,7 +182,9 @@ class Shopbell:
         )
         askers, passwords = Askers(sessions, directory, origins), Passwords()
         totps = Totps(store, clock, sealer)
-        logins = Logins(directory, passwords, totps, Throttle(settings.rate_failed_logins, clock))
+        failures = new_meter("failed_logins", settings.rate_failed_logins)
+        throttle = Throttle(failures, partial(self._sharing.confirm, "failed_logins"), clock)
+        logins = Logins(directory, passwords, totps, throttle)
         rows, files = Uploads(store, clock), FileStore(settings.files)
         self.files = Sweep(rows, files, clock)
         intake = Intake(rows, files, Pictures(), _intake_limits(settings), metrics)
@@ -229,7 +233,7 @@ class Shopbell:
         self.http = application(
             self.routes,
             metrics,
-            limited(_budget(settings), clock, metrics),
+            limited(_budget(settings, new_meter), clock, metrics),
             is_https=settings.is_https,
         )
 
@@ -241,6 +245,7 @@ class Shopbell:
             others = [
                 group.create_task(self._bus.run()),
                 group.create_task(self._signals.run()),
+                group.create_task(self._sharing.run()),
                 group.create_task(self._relay.streams.run()),
                 group.create_task(self._every(TICK_SECONDS, self._tick)),
                 group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
@@ -319,29 +324,33 @@ class Shopbell:
         await self._wheel.tick(self._clock.ticks())
 
 
-def _limits(settings: Settings) -> Mapping[ActorKind, SessionLimits]:
+def _limits(settings: Settings, new_meter: NewMeter) -> Mapping[ActorKind, SessionLimits]:
     return {
         "contact": SessionLimits(
             settings.inflight_contact,
-            Meter(settings.rate_contact_messages),
-            Meter(settings.rate_contact_frames),
-            Meter(settings.rate_anonymous_messages),
+            new_meter("contact.messages", settings.rate_contact_messages),
+            new_meter("contact.frames", settings.rate_contact_frames),
+            new_meter("contact.anonymous", settings.rate_anonymous_messages),
         ),
         "agent": SessionLimits(
-            settings.inflight_staff, Meter(settings.rate_agent_messages), Meter(settings.rate_staff_frames)
+            settings.inflight_staff,
+            new_meter("agent.messages", settings.rate_agent_messages),
+            new_meter("agent.frames", settings.rate_staff_frames),
         ),
         "bot": SessionLimits(
-            settings.inflight_staff, Meter(settings.rate_bot_messages), Meter(settings.rate_bot_frames)
+            settings.inflight_staff,
+            new_meter("bot.messages", settings.rate_bot_messages),
+            new_meter("bot.frames", settings.rate_bot_frames),
         ),
     }
 
 
-def _budget(settings: Settings) -> Budget:
+def _budget(settings: Settings, new_meter: NewMeter) -> Budget:
     return {
-        "requests": settings.rate_address_requests,
-        "sessions": settings.rate_address_sessions,
-        "logins": settings.rate_address_logins,
-        "uploads": settings.rate_address_uploads,
+        "requests": new_meter("requests", settings.rate_address_requests),
+        "sessions": new_meter("sessions", settings.rate_address_sessions),
+        "logins": new_meter("logins", settings.rate_address_logins),
+        "uploads": new_meter("uploads", settings.rate_address_uploads),
     }
 
 

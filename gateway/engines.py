@@ -10,6 +10,9 @@ from chat.store import Store
 from chat.store.sqlite import SqliteStore
 from gateway.bus import Bus
 from gateway.bus.memory import MemoryBus
+from gateway.debts import Debts
+from gateway.debts.memory import MemoryDebts
+from gateway.metrics import Metrics
 from gateway.settings import Settings
 from presence import Presence
 from presence.memory import MemoryPresence
@@ -30,13 +33,13 @@ async def open_store(settings: Settings) -> Store:
     return await PostgresStore.open(settings.store, settings.data / HEAD_ASIDE, settings.lanes)
 
 
-def new_bus(url: str) -> Bus:
+def new_bus(url: str, metrics: Metrics) -> Bus:
     """A bus that nothing is heard on until it runs."""
     if url == "memory":
         return MemoryBus()
     from gateway.bus.redis import RedisBus
 
-    return RedisBus(url)
+    return RedisBus(url, metrics=metrics)
 
 
 def new_redis(url: str) -> Client | None:
@@ -55,3 +58,12 @@ def new_presence(redis: Client | None, ticks: Callable[[], float]) -> Presence:
     from presence.redis import RedisPresence
 
     return RedisPresence(redis, secrets.token_hex(8))
+
+
+def new_debts(redis: Client | None, ticks: Callable[[], float]) -> Debts:
+    """Where limits are counted: together with other nodes, or alone."""
+    if redis is None:
+        return MemoryDebts(ticks)
+    from gateway.debts.redis import RedisDebts
+
+    return RedisDebts(redis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
@@ -14,6 +15,18 @@ from gateway.redis_url import RedisAddress, parse_redis_url
 
 COMMAND_SECONDS = 1.0  # for an answer, and for a connection
 CONNECTIONS = 16  # to one server; more commands at once fail as if Redis were away
+
+# Keepalive says nothing while our own bytes aren't acknowledged; TCP_USER_TIMEOUT (in ms) ends the connection then.
+_ALIVE = {
+    getattr(socket, name): value
+    for name, value in {
+        "TCP_KEEPIDLE": 15,
+        "TCP_KEEPINTVL": 5,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": 10_000,
+    }.items()
+    if hasattr(socket, name)
+}
 
 Client: TypeAlias = Redis | RedisCluster
 
@@ -68,5 +81,6 @@ def connection_options(address: RedisAddress, seconds: float) -> dict[str, Any]:
         "driver_info": None,
         "socket_connect_timeout": seconds,
         "socket_keepalive": True,
+        "socket_keepalive_options": _ALIVE,
         **dict(address.tls),
     }

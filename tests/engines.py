@@ -30,7 +30,7 @@ from presence import Presence
 from presence.memory import Leases, MemoryPresence
 from presence.redis import RedisPresence
 from tests.builders import StillClock
-from tests.servers import postgres, redis
+from tests.servers import postgres, redis, redis_cluster, redis_sentinel
 
 
 class StoreEngine(Protocol):
@@ -259,7 +259,24 @@ class RedisBusEngine:
         self._prefix = f"test{next(self._numbers)}"
 
     def open(self) -> RedisBus:
-        return RedisBus(redis().url, self._prefix)
+        return RedisBus(self._url(), self._prefix)
+
+    def _url(self) -> str:
+        return redis().url
+
+
+class SentinelBusEngine(RedisBusEngine):
+    """The same on the primary that the run's Sentinel names."""
+
+    def _url(self) -> str:
+        return redis_sentinel().url
+
+
+class ClusterBusEngine(RedisBusEngine):
+    """The same on the run's Cluster: channels are on any of its primaries."""
+
+    def _url(self) -> str:
+        return redis_cluster().url
 
 
 class PresenceEngine(Protocol):
@@ -322,6 +339,11 @@ STORES: dict[str, Callable[[Path], StoreEngine]] = {
     "sqlite-slow": SlowSqliteEngine,
     "postgres": PostgresEngine,
 }
-BUSES: dict[str, Callable[[], BusEngine]] = {"memory": MemoryBusEngine, "redis": RedisBusEngine}
+BUSES: dict[str, Callable[[], BusEngine]] = {
+    "memory": MemoryBusEngine,
+    "redis": RedisBusEngine,
+    "redis-sentinel": SentinelBusEngine,
+    "redis-cluster": ClusterBusEngine,
+}
 PRESENCES: dict[str, Callable[[], PresenceEngine]] = {"memory": MemoryPresenceEngine, "redis": RedisPresenceEngine}
 CLOCKS: dict[str, Callable[[], Clock]] = {"system": SystemClock, "still": StillClock}

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 START_SECONDS = 30.0
+SLOTS = 16384  # of a Redis Cluster
 VERSIONS = Path("/usr/lib/postgresql")
 
 
@@ -89,11 +90,12 @@ class PostgresServer:
 
 
 class RedisServer:
-    """One Redis that keeps nothing on disk."""
+    """One Redis that keeps nothing on disk. `options` are more of its own, as on its command line."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *options: str) -> None:
         self.port = port
         self._folder = folder
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -108,7 +110,9 @@ class RedisServer:
             raise RuntimeError("Redis isn't installed: `make test` does that (setup/servers)")
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
-            [program, *options, "--dir", str(self._folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [program, *options, "--dir", str(self._folder), *self._options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + START_SECONDS
         while self.ask("PING") != "PONG":
@@ -122,13 +126,171 @@ class RedisServer:
             command, capture_output=True, text=True, check=False, timeout=START_SECONDS
         ).stdout.strip()
 
+    def clients(self) -> int:
+        """How many connections it has, this one not counted."""
+        return len(self.ask("CLIENT", "LIST").splitlines()) - 1
+
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
+    def freeze(self) -> None:
+        """It does nothing more, and its connections stand."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class RedisCluster:
+    """Three primaries, each with a third of the slots. Who is killed comes back with its slots, and empty."""
+
+    PRIMARIES = 3
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.servers: list[RedisServer] = []
+        share = -(-SLOTS // self.PRIMARIES)
+        try:
+            for n in range(self.PRIMARIES):
+                server = self._new_server(f"node{n}")
+                first, last = n * share, min((n + 1) * share, SLOTS) - 1
+                server.ask("CLUSTER", "ADDSLOTSRANGE", str(first), str(last))
+            self.settle()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def url(self) -> str:
+        return f"redis+cluster://{','.join(f'127.0.0.1:{server.port}' for server in self.servers)}"
+
+    def settle(self) -> None:
+        """Until all agree on who has what, and say that they are well."""
+        deadline = time.monotonic() + START_SECONDS
+        while not all("cluster_state:ok" in server.ask("CLUSTER", "INFO") for server in self.servers) or (
+            len({server.ask("CLUSTER", "SLOTS") for server in self.servers}) > 1
+        ):
+            assert time.monotonic() < deadline, "the Cluster doesn't come together"
+            time.sleep(0.05)
+
+    def owner(self, channel: str) -> RedisServer:
+        """Whose slot this channel has."""
+        slot = self.slot(channel)
+        for row in self.servers[0].ask("CLUSTER", "NODES").splitlines():
+            _, address, flags, *rest = row.split()
+            if "master" in flags and any(_has(slot, part) for part in rest[5:] if part[0] != "["):
+                port = int(address.partition("@")[0].rpartition(":")[2])
+                return next(server for server in self.servers if server.port == port)
+        raise LookupError(channel)
+
+    def slot(self, channel: str) -> int:
+        return int(self.servers[0].ask("CLUSTER", "KEYSLOT", channel))
+
+    def move(self, slot: int, to: RedisServer, *, keys: tuple[str, ...] = ()) -> None:
+        """As redis-cli's reshard does it, with no keys but these in it."""
+        ids = {server: server.ask("CLUSTER", "MYID") for server in self.servers}
+        source = next(server for server in self.servers if server is not to and self._has_slot(server, slot))
+        to.ask("CLUSTER", "SETSLOT", str(slot), "IMPORTING", ids[source])
+        source.ask("CLUSTER", "SETSLOT", str(slot), "MIGRATING", ids[to])
+        if keys:
+            source.ask("MIGRATE", "127.0.0.1", str(to.port), "", "0", "5000", "KEYS", *keys)
+        for server in (to, source, *self.servers):
+            server.ask("CLUSTER", "SETSLOT", str(slot), "NODE", ids[to])
+
+    def add_replica(self, of: RedisServer) -> RedisServer:
+        """One that takes over when its primary dies."""
+        replica = self._new_server(f"replica{of.port}")
+        deadline = time.monotonic() + START_SECONDS
+        while "OK" not in replica.ask("CLUSTER", "REPLICATE", of.ask("CLUSTER", "MYID")) or (
+            "master_link_status:up" not in replica.ask("INFO", "replication")
+        ):
+            assert time.monotonic() < deadline, "the replica doesn't join"
+            time.sleep(0.05)
+        return replica
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _new_server(self, name: str) -> RedisServer:
+        (self._folder / name).mkdir()
+        options = {
+            "cluster-enabled": "yes",
+            "cluster-config-file": "nodes.conf",
+            "cluster-node-timeout": "1000",
+            "cluster-require-full-coverage": "no",
+            "cluster-port": str(bus := a_free_port()),
+            "repl-diskless-sync-delay": "0",
+        }
+        given = [word for option, value in options.items() for word in (f"--{option}", value)]
+        server = RedisServer(self._folder / name, a_free_port(), *given)
+        self.servers.append(server)
+        for other in self.servers[:-1]:
+            other.ask("CLUSTER", "MEET", "127.0.0.1", str(server.port), str(bus))
+        return server
+
+    def _has_slot(self, server: RedisServer, slot: int) -> bool:
+        mine = next(row for row in server.ask("CLUSTER", "NODES").splitlines() if "myself" in row)
+        return any(_has(slot, part) for part in mine.split()[8:] if part[0] != "[")
+
+
+class RedisSentinel:
+    """A primary, a replica, and a Sentinel that makes the replica the primary when that is gone."""
+
+    SERVICE = "bell"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for name in ("primary", "replica", "sentinel"):
+            (folder / name).mkdir()
+        self.primary = RedisServer(folder / "primary", a_free_port())
+        quick = ("--repl-diskless-sync-delay", "0")
+        self.replica = RedisServer(
+            folder / "replica", a_free_port(), "--replicaof", f"127.0.0.1 {self.primary.port}", *quick
+        )
+        self.port = a_free_port()
+        conf = folder / "sentinel" / "sentinel.conf"
+        conf.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {folder / 'sentinel'}\n"
+            f"sentinel monitor {self.SERVICE} 127.0.0.1 {self.primary.port} 1\n"
+            f"sentinel down-after-milliseconds {self.SERVICE} 1000\n"
+            f"sentinel failover-timeout {self.SERVICE} 3000\n"
+        )
+        program = shutil.which("redis-server")
+        assert program is not None
+        self._sentinel = subprocess.Popen(
+            [program, str(conf), "--sentinel"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while "slaves=1" not in self.ask("INFO", "sentinel"):
+            assert time.monotonic() < deadline, "the Sentinel doesn't find everybody"
+            time.sleep(0.05)
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://127.0.0.1:{self.port}/0?service={self.SERVICE}"
+
+    def ask(self, *words: str) -> str:
+        """The Sentinel, one command from outside."""
+        command = ["redis-cli", "-p", str(self.port), *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=START_SECONDS
+        ).stdout.strip()
+
+    def stop(self) -> None:
+        self._sentinel.kill()
+        self._sentinel.wait()
+        self.primary.stop()
+        self.replica.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -138,6 +300,22 @@ def redis() -> RedisServer:
     server = RedisServer(Path(mkdtemp(prefix="shopbell-redis-")), a_free_port())
     atexit.register(server.stop)
     return server
+
+
+@cache
+def redis_cluster() -> RedisCluster:
+    """The run's Cluster: three primaries. Whoever hurts it mends it."""
+    cluster = RedisCluster(Path(mkdtemp(prefix="shopbell-cluster-")))
+    atexit.register(cluster.stop)
+    return cluster
+
+
+@cache
+def redis_sentinel() -> RedisSentinel:
+    """The run's Redis behind a Sentinel."""
+    sentinel = RedisSentinel(Path(mkdtemp(prefix="shopbell-sentinel-")))
+    atexit.register(sentinel.stop)
+    return sentinel
 
 
 @cache
@@ -159,6 +337,12 @@ def _binaries() -> Path:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+
+
+def _has(slot: int, part: str) -> bool:
+    """Whether a part such as 0-5460 of a node's slots has this one."""
+    first, _, last = part.partition("-")
+    return int(first) <= slot <= int(last or first)
 
 
 def _state(pid: int) -> str:

@@ -1,291 +1,243 @@
 """The bus between nodes: Redis pub/sub. A doorbell: whatever it loses is read from the store.
 
-The reader loop is ours. redis-py would reconnect by itself and say nothing, and a node that doesn't know what it missed
-is deaf: here every new connection is a gap, silence is broken by a ping, and a node must hear its own heartbeat.
+One server, a primary behind Sentinels, or a Cluster, where channels are sharded: there is a line to each primary, and
+an account's channel is on one of them alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import secrets
 import time
-from collections import deque
-from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, cast
-
-from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from gateway.bus import Bus, Gap, Hear
+from gateway.bus.line import Ear, Line
+from gateway.bus.parcel import NODE_BYTES, Malformed, Says, split, stamp, unpack_beat
+from gateway.bus.places import NOBODY, Chart, Places, Server, Trouble, new_connection, new_places
+from gateway.bus.pulse import Pulse
+from gateway.metrics import Metrics, new_metrics
+from gateway.redis_url import parse_redis_url
 
 log = logging.getLogger("gateway.bus.redis")
 
-VERSION = 1  # first byte of every payload; of another version only the bell is heard
-NODE_BYTES = 8
-CONNECT_SECONDS = 3.0
-CONFIRM_SECONDS = 3.0  # for a subscription
-PUBLISH_SECONDS = 1.0
-LISTEN_SECONDS = 1.0  # of waiting for one message
-PING_SECONDS = 5.0
-SILENCE_SECONDS = 12.0  # without a byte, though pinged: the connection is half open
-CANARY_SECONDS = 5.0
-DEAF_SECONDS = 15.0  # without hearing our own canary
-BACKOFF_SECONDS = (0.1, 2.0)
-TOGETHER = 512  # channels of one subscribe
-PENDING = 10_000  # payloads that wait for Redis; the oldest go first, as the store has them all
-PENDING_BYTES = 16 * 1024 * 1024
-
-_RedisTrouble = (RedisError, OSError, TimeoutError)
-
-
-class Deaf(Exception):
-    """The connection stands and brings nothing."""
+PLACES_SECONDS = 30.0  # until it is looked again who has which channels, if nobody says that it changed
+LOOK_AGAIN_SECONDS = 0.25  # at least, between two looks
+GAP_SECONDS = 0.2  # at least, between two gaps: they come in hundreds when slots move
+SENSELESS_SECONDS = 60.0  # between two lines of the log about payloads without sense
 
 
 class RedisBus:
     """See `gateway.bus.Bus` for the promises. `run` must run as a task while the bus is used."""
 
-    def __init__(self, url: str, prefix: str = "shopbell") -> None:
-        self._url = url
+    def __init__(self, url: str, prefix: str = "shopbell", metrics: Metrics | None = None) -> None:
+        self._address = parse_redis_url(url)
         self._prefix = prefix
         self._node = secrets.token_bytes(NODE_BYTES)
-        self._canary = f"{prefix}:canary:{self._node.hex()}"
+        self._own = stamp(self._node)
+        self._metrics = metrics or new_metrics()
+        self._metrics.bus_healthy.set_function(lambda: self.is_healthy)
         self._hear: Hear = lambda channel, payload: None
         self._on_gap: Gap = lambda: None
-        self._wanted: set[str] = set()
-        self._confirmed: dict[str, asyncio.Future[None]] = {}
-        self._pubsub: PubSub | None = None
-        self._pending: deque[tuple[str, bytes]] = deque()
-        self._pending_bytes = 0
-        self._rung = asyncio.Event()
-        self._is_healthy = False
-        self._is_told_away = False
-        self._heard_at = self._canary_at = 0.0
+        self._channels: dict[bytes, str] = {}
+        self._chart: Chart = NOBODY
+        self._lines: dict[Server, Line] = {}
+        self._running: dict[Server, asyncio.Task[None]] = {}
+        self._look_again = asyncio.Event()
+        self._gap_at = self._senseless_at = float("-inf")
+        self._gap_later: asyncio.TimerHandle | None = None
+        self._ear = Ear(self._take, self._lose, self._drop, self._count_published, self._look_again.set)
         self.dropped = 0
-        """Payloads that were given up because Redis was away."""
+        """Payloads that went nowhere. Other nodes are told to look at the store as soon as they can be told."""
 
     @property
     def is_healthy(self) -> bool:
-        """Whether what others publish arrives here."""
-        return self._is_healthy
+        """Whether what others publish arrives here, as far as heartbeats tell."""
+        return self._chart.is_whole and all(line.is_steady for line in self._lines.values())
 
     def listen(self, hear: Hear, on_gap: Gap) -> None:
         self._hear, self._on_gap = hear, on_gap
 
     async def subscribe(self, channel: str) -> None:
         """Without Redis this returns at once: what is missed until it is back is a gap, and reported then."""
-        self._wanted.add(channel)
-        pubsub = self._pubsub
-        if pubsub is None:
-            return
         name = self._name(channel)
-        confirmed = self._confirmed.setdefault(name, asyncio.get_running_loop().create_future())
-        try:
-            async with asyncio.timeout(CONFIRM_SECONDS):
-                await cast("Awaitable[Any]", pubsub.subscribe(name))
-                await asyncio.shield(confirmed)
-        except _RedisTrouble as error:
-            log.warning("a subscription isn't confirmed: %s", error)
-            self._is_healthy = False  # the reader begins anew
+        self._channels[name] = channel
+        line = self._line_of(name)
+        if line is not None:
+            await line.subscribe(name)
 
     async def unsubscribe(self, channel: str) -> None:
-        self._wanted.discard(channel)
-        if self._pubsub is not None:
-            with suppress(*_RedisTrouble):
-                async with asyncio.timeout(CONFIRM_SECONDS):
-                    await self._pubsub.unsubscribe(self._name(channel))
+        name = self._name(channel)
+        self._channels.pop(name, None)
+        line = self._line_of(name)
+        if line is not None:
+            line.unsubscribe(name)
 
     def wants(self, channel: str) -> bool:
         return True  # who else listens is known to Redis alone
 
     def publish(self, channel: str, payload: bytes) -> None:
-        self._pending.append((channel, payload))
-        self._pending_bytes += len(payload)
-        while len(self._pending) > PENDING or self._pending_bytes > PENDING_BYTES:
-            self._drop(self._pending.popleft())
-        self._rung.set()
+        name = self._name(channel)
+        line = self._line_of(name)
+        if line is None:
+            self._drop(1)
+        else:
+            line.publish(name, payload)
 
     async def run(self) -> None:
-        """Read, publish and sing until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._read_for_ever())
-            group.create_task(self._publish_for_ever())
+        """Look who has which channels, and have a line to each of them, until cancelled."""
+        places = new_places(self._address)
+        try:
+            async with asyncio.TaskGroup() as lines:
+                await self._look_for_ever(places, lines)
+        finally:
+            self._lines.clear()
+            self._running.clear()
+            if self._gap_later is not None:
+                self._gap_later.cancel()
+            with suppress(*Trouble):
+                await places.close()
 
     async def close(self) -> None:
-        self._wanted.clear()
-        self._is_healthy = False
+        """Hear no more."""
+        for channel in list(self._channels.values()):
+            await self.unsubscribe(channel)
 
-    # --- reading ---------------------------------------------------------------------------------------------
+    # --- who has what ----------------------------------------------------------------------------------------
 
-    async def _read_for_ever(self) -> None:
-        attempt = 0
+    async def _look_for_ever(self, places: Places, lines: asyncio.TaskGroup) -> None:
+        is_told = False
         while True:
-            began = time.monotonic()
-            client = self._client()
-            pubsub = client.pubsub()
+            self._look_again.clear()
             try:
-                await self._read(pubsub)
-            except (*_RedisTrouble, Deaf) as error:
-                self._tell_away(error)
-            finally:
-                self._is_healthy = False
-                self._pubsub = None
-                for confirmed in self._confirmed.values():
-                    confirmed.cancel()
-                self._confirmed.clear()
-                with suppress(*_RedisTrouble):
-                    async with asyncio.timeout(CONNECT_SECONDS):
-                        await pubsub.aclose()  # type: ignore[no-untyped-call]
-                        await client.aclose()
-            attempt = 0 if time.monotonic() - began > BACKOFF_SECONDS[1] else attempt + 1
-            least, most = BACKOFF_SECONDS
-            await asyncio.sleep(random.uniform(least, min(most, least * 2**attempt)))
-
-    async def _read(self, pubsub: PubSub) -> None:
-        """One connection's life. Raises when it is over."""
-        await self._begin(pubsub)
-        if self._wanted:  # whatever was published until now may be lost
-            self._on_gap()
-        self._is_healthy = True
-        self._tell_here()
-        pinged_at = sung_at = self._canary_at = self._heard_at
-        while self._is_healthy:
-            await self._take(pubsub, LISTEN_SECONDS)
-            now = time.monotonic()
-            if now - self._heard_at > SILENCE_SECONDS:
-                raise Deaf("nothing was heard, though it was pinged")
-            if now - self._canary_at > DEAF_SECONDS:
-                raise Deaf("it doesn't hear itself")
-            if now - pinged_at > PING_SECONDS:
-                pinged_at = now
-                await cast("Awaitable[Any]", pubsub.ping())
-            if now - sung_at > CANARY_SECONDS:
-                sung_at = now
-                self.publish(self._canary, b"")
-
-    def _tell_away(self, error: Exception) -> None:
-        """Once, however often it is tried in vain."""
-        if not self._is_told_away:
-            log.warning("the bus is away, the store is polled: %s %s", type(error).__name__, error)
-        self._is_told_away = True
-
-    def _tell_here(self) -> None:
-        if self._is_told_away:
-            log.info("the bus is here again")
-        self._is_told_away = False
-
-    async def _begin(self, pubsub: PubSub) -> None:
-        """Subscribe to all that is wanted, and wait until that is confirmed."""
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await pubsub.connect()  # type: ignore[no-untyped-call]
-        self._pubsub = pubsub
-        names = [self._canary, *map(self._name, self._wanted)]
-        for name in names:
-            self._confirmed[name] = asyncio.get_running_loop().create_future()
-        async with asyncio.timeout(CONFIRM_SECONDS + len(names) / TOGETHER):
-            for start in range(0, len(names), TOGETHER):
-                await cast("Awaitable[Any]", pubsub.subscribe(*names[start : start + TOGETHER]))
-            while not all(self._confirmed[name].done() for name in names if name in self._confirmed):
-                await self._take(pubsub, LISTEN_SECONDS)
-
-    async def _take(self, pubsub: PubSub, seconds: float) -> None:
-        message = await pubsub.get_message(timeout=seconds)
-        if message is None:
-            return
-        self._heard_at = time.monotonic()
-        if message["type"] == "message":
-            self._take_payload(message["channel"].decode(), message["data"])
-        elif message["type"] == "subscribe":
-            confirmed = self._confirmed.pop(message["channel"].decode(), None)
-            if confirmed is not None and not confirmed.done():
-                confirmed.set_result(None)
-
-    def _take_payload(self, name: str, data: bytes) -> None:
-        if name == self._canary:
-            self._canary_at = self._heard_at
-            return
-        if data[1 : 1 + NODE_BYTES] == self._node:
-            return
-        channel = name[len(self._prefix) + 2 : -len("}:ledger")]
-        if channel not in self._wanted:
-            return
-        try:
-            if data[:1] == bytes([VERSION]):
-                self._hear(channel, data[1 + NODE_BYTES :])
+                chart = await places.look()
+            except Trouble as error:
+                if not is_told and not self._lines:  # a line that is away tells so itself
+                    log.warning("the bus is away, the store is polled: %s %s", type(error).__name__, error)
+                    is_told = True
+                self._look_again.set()
             else:
-                self._on_gap()  # of a newer version: that something happened is all we know
-        except Exception:  # the boundary: one payload that makes no sense doesn't make the node deaf
-            log.exception("a payload on %s could not be taken", channel)
-            self._on_gap()
+                is_told = False
+                self._arrange(chart, lines)
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PLACES_SECONDS):
+                    await self._look_again.wait()
 
-    # --- publishing ------------------------------------------------------------------------------------------
+    def _arrange(self, chart: Chart, lines: asyncio.TaskGroup) -> None:
+        """Every channel to the line of its server. What a server has no longer is taken from it; what it has anew may
+        have missed something on the way."""
+        self._chart = chart
+        for server in set(self._lines) - chart.servers:
+            del self._lines[server]
+            self._running.pop(server).cancel()
+        names: dict[Server, list[bytes]] = {server: [] for server in chart.servers}
+        for name in self._channels:
+            of = chart.server_of(name)
+            if of is not None:
+                names[of].append(name)
+        for server in chart.servers:
+            meeting = chart.meeting_place(f"{self._prefix}:pulse", server)
+            line = self._lines.get(server)
+            if line is None:
+                line = self._lines[server] = self._new_line(server, meeting)
+                self._running[server] = lines.create_task(line.run())
+            line.rearrange(meeting, names[server])
 
-    async def _publish_for_ever(self) -> None:
-        client = self._client()
-        try:
-            while True:
-                await self._rung.wait()
-                self._rung.clear()
-                if not await self._publish_pending(client):
-                    # A command that was given up leaves its answer in the connection: nobody may read that.
-                    await self._end(client)
-                    client = self._client()
-                    await asyncio.sleep(BACKOFF_SECONDS[0])
-        finally:
-            if self._pending:
-                await self._publish_pending(client)
-            await self._end(client)
-
-    async def _publish_pending(self, client: Redis) -> bool:
-        """Whether it could be; otherwise it is given up."""
-        batch = list(self._pending)
-        self._pending.clear()
-        self._pending_bytes = 0
-        try:
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                pipeline = client.pipeline(transaction=False)
-                for channel, payload in batch:
-                    name = channel if channel == self._canary else self._name(channel)
-                    _ = pipeline.publish(name, bytes([VERSION]) + self._node + payload)
-                await pipeline.execute()
-        except _RedisTrouble as error:
-            for dropped in batch:
-                self._drop(dropped)
-            if self._is_healthy:
-                log.warning("%d payloads couldn't be published: %s %s", len(batch), type(error).__name__, error)
-            return False
-        return True
-
-    def _drop(self, payload: tuple[str, bytes]) -> None:
-        self._pending_bytes = max(0, self._pending_bytes - len(payload[1]))
-        self.dropped += 1
-
-    async def _end(self, client: Redis) -> None:
-        with suppress(*_RedisTrouble):
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await client.aclose()
-
-    def _client(self) -> Redis:
-        """Without retries: a connection that breaks must be known to be broken."""
-        return Redis.from_url(
-            self._url,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_keepalive=True,
-            health_check_interval=0,
-            single_connection_client=False,
-            max_connections=4,
+    def _new_line(self, server: Server, meeting: bytes) -> Line:
+        return Line(
+            lambda: new_connection(self._address, server),
+            self._own,
+            Pulse(self._node),
+            meeting,
+            self._ear,
+            is_sharded=self._chart.is_sharded,
         )
 
-    def _name(self, channel: str) -> str:
+    def _line_of(self, name: bytes) -> Line | None:
+        server = self._chart.server_of(name)
+        return None if server is None else self._lines.get(server)
+
+    # --- what the lines tell ---------------------------------------------------------------------------------
+
+    def _take(self, name: bytes, data: bytes) -> None:
+        channel = self._channels.get(name)
+        if channel is not None and data.startswith(self._own):
+            return  # our own
+        try:
+            if channel is not None:
+                self._take_payloads(channel, data)
+            elif b":pulse:" in name:
+                self._take_beat(name, data)
+        except Malformed:
+            self._tell_senseless(name)
+
+    def _take_payloads(self, channel: str, data: bytes) -> None:
+        payloads = split(data)
+        if payloads is None:
+            self._lose()  # of a newer version: that something happened is all we know
+            return
+        for payload in payloads:
+            self._metrics.bus_heard.inc()
+            try:
+                self._hear(channel, payload)
+            except Exception as error:  # the boundary: whatever is in one payload doesn't make the node deaf
+                self._tell_senseless(channel.encode(), error)
+
+    def _take_beat(self, name: bytes, data: bytes) -> None:
+        beat = unpack_beat(data)
+        line = self._line_of(name)
+        if line is None:
+            return
+        now = time.monotonic()
+        if beat.node == self._node:
+            self._metrics.bus_lag.set(now - beat.at)
+        if beat.says is Says.LEAVES:
+            line.pulse.leave(beat.node)
+        else:
+            line.pulse.hear(beat.node, now)
+        if beat.says is not Says.HERE and beat.node != self._node:
+            self._lose()
+
+    def _tell_senseless(self, name: bytes, error: Exception | None = None) -> None:
+        """Once in a while: whoever writes nonsense may write a lot."""
+        self._lose()
+        self._metrics.bus_senseless.inc()
+        now = time.monotonic()
+        if now - self._senseless_at > SENSELESS_SECONDS:
+            self._senseless_at = now
+            log.warning("a payload on %s makes no sense, the store is looked at", name.decode(), exc_info=error)
+
+    def _lose(self) -> None:
+        """Now, or with all others that come within GAP_SECONDS."""
+        if self._gap_later is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait = self._gap_at + GAP_SECONDS - loop.time()
+        if wait > 0:
+            self._gap_later = loop.call_later(wait, self._lose_now)
+        else:
+            self._lose_now()
+
+    def _lose_now(self) -> None:
+        self._gap_later = None
+        self._gap_at = asyncio.get_running_loop().time()
+        self._metrics.bus_gaps.inc()
+        self._on_gap()
+
+    def _drop(self, payloads: int) -> None:
+        self.dropped += payloads
+        self._metrics.bus_dropped.inc(payloads)
+        for line in self._lines.values():
+            line.owe()
+
+    def _count_published(self, payloads: int) -> None:
+        self._metrics.bus_published.inc(payloads)
+
+    def _name(self, channel: str) -> bytes:
         """An account's keys share a hash tag, so that they are on one node of a cluster."""
-        return f"{self._prefix}:{{{channel}}}:ledger"
+        return f"{self._prefix}:{{{channel}}}:ledger".encode()
 
 
 _: type[Bus] = RedisBus

@@ -15,6 +15,7 @@ from gateway import settings
 from gateway.bus.memory import MemoryBus
 from gateway.bus.redis import RedisBus
 from gateway.engines import new_bus, new_presence, new_redis, open_store
+from gateway.metrics import new_metrics
 from presence.memory import MemoryPresence
 from presence.redis import RedisPresence
 from tests.builders import StillClock
@@ -52,8 +53,8 @@ async def test_a_postgres_that_is_away_is_unavailable(tmp_path: Path) -> None:
 async def test_bus_and_presence_are_in_memory_or_in_redis() -> None:
     ticks, url = StillClock().ticks, "redis://127.0.0.1:1/0"
 
-    assert isinstance(new_bus("memory"), MemoryBus)
-    assert isinstance(new_bus(url), RedisBus)
+    assert isinstance(new_bus("memory", new_metrics()), MemoryBus)
+    assert isinstance(new_bus(url, new_metrics()), RedisBus)
     assert isinstance(new_presence(new_redis("memory"), ticks), MemoryPresence)
     redis = new_redis(url)
     assert redis is not None
