@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Refused, SessionEnded, conversationOf } from "../../widget/src/wire/client.ts";
+import type { WireClient } from "../../widget/src/wire/client.ts";
 import { CLOSE_CODES, closeClass } from "../../widget/src/wire/frames.ts";
 import { memoryKeep } from "../../widget/src/wire/storage.ts";
+import { GREETING_MS } from "../../widget/src/wire/successor.ts";
 import { FakeServer, message, settled, snapshot, state, welcome } from "./fakes.ts";
+import type { FakeSocket } from "./fakes.ts";
 
 const say = (text: string, conversation = "cnv_1") => ({ type: "message.send", conversation, text }) as const;
 
@@ -307,18 +310,159 @@ test("a laptop that wakes up knows at once that its socket is dead", async () =>
   assert.equal(server.sockets.length, 2);
 });
 
-test("a reconnect frame moves it to a new socket within its span", async () => {
-  const server = new FakeServer();
-  const client = server.client();
+/** Live on a first socket, and the second one, asked for by the server, is open. */
+async function moving(server: FakeServer, client = server.client()): Promise<[WireClient, FakeSocket, FakeSocket]> {
   client.start();
-  const socket = await server.accepts();
-  socket.says({ type: "reconnect", after: [1000, 5000], reason: "deploy" });
+  const first = await server.accepts([snapshot(5, [5])]);
+  first.says({ type: "reconnect", after: [1000, 5000], reason: "deploy" });
   await server.clock.pass(2900);
   assert.equal(server.sockets.length, 1);
   await server.clock.pass(200);
-
   assert.equal(server.sockets.length, 2);
-  assert.equal(socket.closed, true);
+  return [client, first, server.socket];
+}
+
+test("asked to reconnect, it has a new socket within the span and up to date before the old one goes", async () => {
+  const server = new FakeServer();
+  const [client, first, second] = await moving(server);
+  const statuses: string[] = [];
+  client.on((event) => event.type === "status" && statuses.push(event.status));
+  second.onopen?.();
+  second.says(welcome({ kind: "contact", id: "con_1" }), { type: "change", conversation: "cnv_1", seq: 6, entries: [message(6)] });
+  first.says({ type: "change", conversation: "cnv_1", seq: 6, entries: [message(6)] });
+  first.says({ type: "change", conversation: "cnv_1", seq: 7, entries: [message(7)] });
+
+  assert.deepEqual(second.hears("hello")[0]?.resume, { epoch: "epoch-1", conversations: { cnv_1: 5 } });
+  assert.equal(first.closed, false);
+  assert.deepEqual(statuses, []);
+  second.says({ type: "change", conversation: "cnv_1", seq: 7, entries: [message(7)] }, { type: "synced" });
+  assert.equal(first.closed, true);
+  assert.equal(client.status, "live");
+  assert.deepEqual(statuses, ["connecting", "live"]); // in one turn: nobody sees the first
+  assert.deepEqual(client.conversations.byId.get("cnv_1")?.entries.map((entry) => entry.born), [5, 6, 7]);
+  second.says({ type: "change", conversation: "cnv_1", seq: 8, entries: [message(8)] });
+  assert.equal(client.conversations.byId.get("cnv_1")?.seq, 8);
+});
+
+test("until then the old socket serves, and what it didn't answer is said again", async () => {
+  const server = new FakeServer();
+  const [client, first, second] = await moving(server);
+  const answered = client.ask(say("a"));
+  void client.ask(say("b"));
+  first.says({ type: "ok", ref: 1, conversation: "cnv_1", seq: 6 });
+  await answered;
+  await server.accepts();
+
+  assert.deepEqual(first.hears("message.send").map((frame) => frame.text), ["a", "b"]);
+  assert.deepEqual(second.hears("message.send").map((frame) => frame.text), ["b"]);
+  assert.equal(second.hears("message.send")[0]?.id, first.hears("message.send")[1]?.id);
+});
+
+test("as long as no new socket can be had, the old one serves", async () => {
+  const server = new FakeServer();
+  const [client, first, second] = await moving(server);
+  second.closes(1006);
+  await server.clock.pass(600);
+  server.socket.closes(4103);
+  assert.equal(client.status, "live");
+  assert.equal(server.sockets.length, 3);
+  const answered = client.ask(say("still here"));
+  first.says({ type: "ok", ref: 1, conversation: "cnv_1", seq: 6 });
+  await answered;
+  await server.clock.pass(16_000 + GREETING_MS); // one that says nothing is given up
+  assert.equal(server.sockets.length, 5);
+  assert.equal(server.sockets[3]?.closed, true);
+  assert.equal(first.closed, false);
+  await server.accepts();
+
+  assert.equal(first.closed, true);
+  assert.equal(client.status, "live");
+  await server.clock.pass(41_000); // and it is listened to for silence, as any
+  assert.equal(server.sockets.length, 6);
+});
+
+test("a token that was turned down is renewed for the next try", async () => {
+  const server = new FakeServer();
+  const [, first, second] = await moving(server);
+  second.closes(4005);
+  await server.clock.pass(600);
+
+  assert.deepEqual(server.tokens, [false, false, true]);
+  assert.equal(first.closed, false);
+});
+
+test("when the old socket goes first, the new one that is on its way is the one", async () => {
+  const server = new FakeServer();
+  const [client, first, second] = await moving(server);
+  first.closes(4200);
+  assert.equal(client.status, "connecting");
+  await server.clock.pass(5000);
+  assert.equal(server.sockets.length, 2);
+  await server.accepts();
+
+  assert.equal(client.status, "live");
+  second.closes(1006);
+  await server.clock.pass(2000);
+  assert.equal(server.sockets.length, 3);
+});
+
+test("when both go, it comes back as after any end", async () => {
+  const server = new FakeServer();
+  const [client, first, second] = await moving(server);
+  first.closes(4200);
+  second.closes(1006);
+  assert.equal(client.status, "waiting");
+  await server.clock.pass(1000);
+
+  assert.equal(server.sockets.length, 3);
+});
+
+test("shut out on the old socket, it doesn't stay by the new one", async () => {
+  const server = new FakeServer();
+  const [client, first, second] = await moving(server);
+  first.closes(4010);
+  await server.clock.pass(60_000);
+
+  assert.deepEqual([client.status, client.reason, second.closed, server.sockets.length], ["stopped", 4010, true, 2]);
+});
+
+test("who has become another on the old socket gets a new token, whatever is on its way", async () => {
+  const server = new FakeServer();
+  const [, first, second] = await moving(server);
+  first.closes(4202);
+  assert.equal(second.closed, true);
+  await server.clock.pass(1000);
+
+  assert.deepEqual(server.tokens, [false, false, true]);
+});
+
+test("stopped while it moves, it leaves nothing open", async () => {
+  const server = new FakeServer();
+  const [client, first, second] = await moving(server);
+  client.stop();
+
+  assert.deepEqual([first.closed, second.closed], [true, true]);
+});
+
+test("a conversation that the new socket was not told of comes anew", async () => {
+  const server = new FakeServer();
+  const client = server.client({ kind: "staff" });
+  client.watch(["cnv_1", "cnv_2"]);
+  client.start();
+  const agent = { kind: "agent", id: "agt_1" };
+  const first = await server.accepts([], agent);
+  first.says({ type: "ok", ref: 1 }, { ...snapshot(5, [5]), cursor: 12 });
+  first.says({ type: "reconnect", after: [0, 0], reason: "deploy" });
+  await server.clock.pass(1);
+  const second = server.socket;
+  second.onopen?.();
+  first.says({ ...snapshot(9, [9]), conversation: "cnv_2", state: state({ id: "cnv_2", seq: 9 }), cursor: 13 });
+  assert.equal(client.conversations.byId.get("cnv_2")?.held, true);
+  second.says(welcome(agent), { type: "synced", cursor: 14 });
+
+  assert.deepEqual(second.hears("hello")[0]?.resume, { epoch: "epoch-1", cursor: 12, watch: ["cnv_1"] });
+  assert.equal(client.conversations.byId.get("cnv_2")?.held, false);
+  assert.deepEqual(second.hears("watch")[0]?.conversations, ["cnv_1", "cnv_2"]);
 });
 
 test("positions go at most once a second, the latest wins, and again after a reconnect", async () => {

@@ -115,7 +115,7 @@ export function positions(held: Conversations): Resume | undefined {
   return { epoch: held.epoch, cursor: held.cursor, watch: known.slice(0, RESUME_WATCH).map(({ id }) => id) };
 }
 
-/** To call beside `positions`: those that found no room in it will come as fresh snapshots. */
+/** To call when its socket is the one in use: those that found no room in it will come as fresh snapshots. */
 export function resuming(held: Conversations, resume: Resume | undefined): Conversations {
   if (!resume?.watch) return held;
   const named = new Set(resume.watch);

@@ -7,7 +7,7 @@ import { browserClock, browserSocket, browserWakes } from "./clock.ts";
 import type { Clock, Socket, Wakes } from "./clock.ts";
 import { Connection } from "./connection.ts";
 import type { Status } from "./connection.ts";
-import type { Ask, Entry, Kind, Ok, RefusedFrame, Resume, ServerFrame, State, Typing } from "./frames.ts";
+import type { Ask, Entry, Kind, Ok, RefusedFrame, ServerFrame, State, Typing } from "./frames.ts";
 import { newId } from "./ids.ts";
 import { Outbox, inherit } from "./outbox.ts";
 import { Receipts } from "./receipts.ts";
@@ -81,7 +81,8 @@ export class WireClient {
     this.connection = new Connection(
       { ...options, clock: this.clock, socket: options.socket ?? browserSocket, wakes: options.wakes ?? browserWakes },
       {
-        resume: () => this.resume(),
+        resume: () => positions(this.conversations),
+        resumed: (resume) => (this.conversations = resuming(this.conversations, resume)),
         received: (frames) => this.received(frames),
         changed: (status) => this.moved(status),
       },
@@ -246,12 +247,6 @@ export class WireClient {
   }
 
   // ---- what the connection says
-
-  private resume(): Resume | undefined {
-    const resume = positions(this.conversations);
-    this.conversations = resuming(this.conversations, resume);
-    return resume;
-  }
 
   private received(frames: readonly ServerFrame[]): void {
     const before = this.conversations;

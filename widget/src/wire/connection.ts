@@ -1,31 +1,29 @@
 /** One peer's road to the server: connect, say hello, notice silence, come back. It knows nothing of conversations. */
 
 import { backoff, blip, within } from "./backoff.ts";
-import type { Clock, Socket, Wakes } from "./clock.ts";
-import { CLOSE_CODES, PROTOCOL, closeClass } from "./frames.ts";
+import type { Socket, Wakes } from "./clock.ts";
+import { CLOSE_CODES, closeClass } from "./frames.ts";
 import type { Resume, ServerFrame } from "./frames.ts";
 import { SessionEnded } from "./refused.ts";
+import { GREETING_MS, Successor, hello, parse } from "./successor.ts";
+import type { SuccessorOptions } from "./successor.ts";
 
 export type Status = "connecting" | "live" | "waiting" | "stopped";
 
-const GREETING_MS = 15_000; // token, handshake and welcome together
 const GRACE_MS = 15_000; // beyond the server's ping
 const ANSWER_MS = 10_000; // an ask without any sign of life after it: the line is dead one way
 const SETTLED_MS = 10_000; // live for so long: the failures before don't count any more
 const ABUSE_MS = 30_000; // told off for the rate: stay away a while
 
-export interface ConnectionOptions {
-  readonly url: string;
-  readonly client: string;
-  /** `fresh`: the last one was turned down, so a cached one won't do. */
-  readonly token: (fresh: boolean) => Promise<string>;
-  readonly clock: Clock;
-  readonly socket: (url: string) => Socket;
+export interface ConnectionOptions extends SuccessorOptions {
   readonly wakes: Wakes;
 }
 
 export interface ConnectionEvents {
+  /** What a hello says about how far the stream took us. */
   resume(): Resume | undefined;
+  /** From now on frames are of the socket on which this was said. */
+  resumed(resume: Resume | undefined): void;
   received(frames: readonly ServerFrame[]): void;
   changed(status: Status): void;
 }
@@ -36,6 +34,8 @@ export class Connection {
   reason: number | string | undefined;
 
   private socket: Socket | undefined;
+  private successor: Successor | undefined;
+  private moves = 0; // tried in vain
   private life = 0; // whatever belongs to an older life is ignored
   private failures = 0;
   private wasLive = false;
@@ -105,10 +105,14 @@ export class Connection {
     this.fresh = false;
     socket.onopen = () => {
       if (life !== this.life) return;
-      const { client } = this.options;
       const resume = this.events.resume();
-      socket.send(JSON.stringify({ type: "hello", protocol: PROTOCOL, token, client, batch: true, ...(resume && { resume }) }));
+      this.events.resumed(resume);
+      socket.send(hello(this.options.client, token, resume));
     };
+    this.listenTo(socket, life);
+  }
+
+  private listenTo(socket: Socket, life: number): void {
     socket.onmessage = (event) => life === this.life && this.heard(socket, String(event.data));
     socket.onclose = (event) => life === this.life && this.lost(event.code);
   }
@@ -143,15 +147,47 @@ export class Connection {
     this.become("live");
   }
 
-  /** The old socket goes, with all that was planned, and a new one comes at once. */
+  /** The server asked for it. The old socket goes when a new one is up to date, and serves on until there is one. */
   private move(): void {
+    this.successor = new Successor(
+      this.options,
+      {
+        resume: () => this.events.resume(),
+        ready: (socket, resume, texts) => this.changeOver(socket, resume, texts),
+        failed: (code) => this.notMoved(code),
+      },
+      this.fresh,
+    );
+  }
+
+  private changeOver(socket: Socket, resume: Resume | undefined, texts: readonly string[]): void {
+    this.successor = undefined;
+    this.moves = 0;
+    this.fresh = false;
     this.drop();
-    this.open();
+    this.become("connecting"); // what was in flight goes again
+    const life = ++this.life;
+    this.socket = socket;
+    this.listenTo(socket, life);
+    this.events.resumed(resume);
+    this.watch();
+    for (const text of texts) {
+      if (life === this.life) this.heard(socket, text);
+    }
+  }
+
+  private notMoved(code: number): void {
+    this.successor = undefined;
+    if (!this.socket) return this.lost(code); // the old one has gone meanwhile
+    if (closeClass(code) === "renew") this.fresh = true;
+    this.timer("move", backoff(this.moves, this.options.clock.random), () => this.move());
+    this.moves += 1;
   }
 
   private lost(code: number): void {
     const kind = closeClass(code);
     if (kind === "stop" || (kind === "renew" && this.renewed)) return this.halt(code);
+    if (this.successor && kind !== "renew" && code !== CLOSE_CODES.changed) return this.waitFor(this.successor);
     this.drop();
     if (code === CLOSE_CODES.changed) this.fresh = true; // the token is another's by now
     if (kind === "renew") {
@@ -161,6 +197,14 @@ export class Connection {
     }
     this.timer("retry", this.delay(code), () => this.open());
     this.become("waiting");
+  }
+
+  /** The old socket has gone, but a new one is on its way already. */
+  private waitFor(successor: Successor): void {
+    this.successor = undefined;
+    this.drop();
+    this.successor = successor;
+    this.become("connecting");
   }
 
   private delay(code: number): number {
@@ -175,8 +219,9 @@ export class Connection {
 
   /** The page is back, or the network: don't wait for timers that slept. */
   private wake(): void {
-    if (this.status === "waiting") this.move();
-    else this.listen();
+    if (this.status !== "waiting") return this.listen();
+    this.drop();
+    this.open();
   }
 
   private watch(): void {
@@ -199,6 +244,8 @@ export class Connection {
     this.life += 1;
     for (const cancel of this.timers.values()) cancel();
     this.timers.clear();
+    this.successor?.abandon();
+    this.successor = undefined;
     this.oldestAsk = undefined;
     const socket = this.socket;
     this.socket = undefined;
@@ -216,13 +263,5 @@ export class Connection {
     if (this.status === status) return;
     this.status = status;
     this.events.changed(status);
-  }
-}
-
-function parse(line: string): ServerFrame | undefined {
-  try {
-    return JSON.parse(line) as ServerFrame;
-  } catch {
-    return undefined; // not ours to judge: the next frame or the watchdog tells
   }
 }
