@@ -52,13 +52,16 @@ class Crowd:
     def peers(self) -> set[Peer]:
         return {peer for pair in self.pairs for peer in (pair.shopper, pair.agent)}
 
+    @property
+    def oks(self) -> int:
+        return sum(peer.oks for peer in self.peers)
+
     def check(self, relayed: int) -> None:
         """A load that lost a peer or a message has measured nothing."""
         if any(peer.closed for peer in self.peers):
             raise RuntimeError("the server closed a socket of the load")
-        oks = sum(peer.oks for peer in self.peers)
-        if oks != relayed:
-            raise RuntimeError(f"{relayed} messages were relayed, but {oks} were acknowledged")
+        if self.oks != relayed:
+            raise RuntimeError(f"{relayed} messages were relayed, but {self.oks} were acknowledged")
 
 
 async def gather_crowd(

@@ -1,50 +1,79 @@
-"""Two nodes over PostgreSQL and Redis, everything on one core: each message crosses from one node to the other."""
+"""Two nodes over PostgreSQL and Redis, everything on one core: each message crosses from one node to the other.
+
+Beside them two nodes each of what others run, which store nothing.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 from statistics import mean
 from typing import Any
 
-from bench.crowd import gather_crowd
+from bench.crowd import Crowd, gather_crowd
 from bench.figures import Figure, figure
 from bench.paced import Latencies, Paced
-from bench.relay import AN_ACCOUNT_PER_AGENT, ONE_ACCOUNT, Relay
+from bench.peers import sites
+from bench.peers.socketio_wire import SocketIoPeer
+from bench.relay import AN_ACCOUNT_PER_AGENT, ONE_ACCOUNT, Relay, bare_accounts
 from bench.site import Site, two_nodes
 from bench.stage import Stage
 from bench.window import Window
+from bench.wire import Peer
 
 BAR_CPU_MS = 90.0  # per 1,000 relayed messages, everything counted
 RATE = 300  # messages a second of the paced rounds: a busy shop, and far below what a core can
 OURS = "one account"
+SHOWN_SECONDS = 20.0
 
 
 async def load(site: Site, accounts: list[dict[str, Any]]) -> Relay:
     """Everybody connected and in conversation: shoppers at the first node, agents at the second."""
+    return Relay(site, await shown_crowd(site, accounts))
+
+
+async def shown_crowd(site: Site, accounts: list[dict[str, Any]]) -> Crowd:
+    """A crowd whose agents have got what they claimed: a message that comes in a snapshot wouldn't be counted."""
+    crowd = await _crowd(site, accounts)
+    async with asyncio.timeout(SHOWN_SECONDS):
+        while not all(pair.conversation in pair.agent.shown for pair in crowd.pairs):  # noqa: ASYNC110 - once
+            await asyncio.sleep(0.05)
+    return crowd
+
+
+async def _crowd(site: Site, accounts: list[dict[str, Any]], make: type[Peer] = Peer) -> Crowd:
     first, second = site.nodes
-    return Relay(site, await gather_crowd(first, accounts, agents_at=second))
+    return await gather_crowd(first, accounts, agents_at=second, make=make)
 
 
 async def measure(stage: Stage) -> list[Figure]:
     """The loads in turn, round by round, so that what disturbs the machine disturbs all of them."""
+    layout = ONE_ACCOUNT + AN_ACCOUNT_PER_AGENT
     with ExitStack() as stack:
-        site, accounts = stack.enter_context(
-            two_nodes(stage.folder / "nodes", stage.cores, ONE_ACCOUNT + AN_ACCOUNT_PER_AGENT)
-        )
-        first, second = site.nodes
-        crowds = {
-            OURS: await gather_crowd(first, accounts[:1], agents_at=second),
-            "20 accounts": await gather_crowd(first, accounts[1:], agents_at=second),
+        ours, accounts = stack.enter_context(two_nodes(stage.folder / "nodes", stage.cores, layout))
+        found = {
+            OURS: (ours, await shown_crowd(ours, accounts[:1])),
+            "20 accounts": (ours, await shown_crowd(ours, accounts[1:])),
         }
-        relays = {name: Relay(site, crowd) for name, crowd in crowds.items()}
-        rounds: dict[str, list[Window]] = {name: [] for name in crowds}
-        late: dict[str, list[Latencies]] = {name: [] for name in crowds}
+        if sites.are_installed():
+            site = stack.enter_context(sites.socketio(stage.folder / "socketio", stage.cores))
+            name = f"two socket.io {sites.socketio_version()} nodes"
+            found[name] = site, await _crowd(site, bare_accounts(), SocketIoPeer)
+            site = stack.enter_context(sites.channels(stage.folder / "channels", stage.cores))
+            name = f"two Channels {sites.channels_version()} nodes"
+            found[name] = site, await _crowd(site, bare_accounts())
+        else:
+            print("  (the peers aren't installed: make bench-peers)")
+        loads = {name: Relay(site, crowd) for name, (site, crowd) in found.items()}
+        rounds: dict[str, list[Window]] = {name: [] for name in loads}
         for _ in range(stage.rounds):
-            for name, relay in relays.items():
+            for name, relay in loads.items():
                 rounds[name].append(stage.say("nodes", name, await relay.run(stage.seconds, stage.messages)))
+        paced = {name: Paced(crowd) for name, (_, crowd) in found.items()}
+        late: dict[str, list[Latencies]] = {name: [] for name in paced}
         for _ in range(stage.rounds):
-            for name, crowd in crowds.items():
-                late[name].append(stage.say("nodes", name, await Paced(crowd).run(RATE, stage.seconds)))
+            for name, pacing in paced.items():
+                late[name].append(stage.say("nodes", name, await pacing.run(RATE, stage.seconds)))
     return _figures(rounds, late)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import shutil
 import sys
+import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -75,7 +76,13 @@ async def profile(stage: Stage, what: str) -> None:
         sys.exit("profiling wants py-spy: pip install py-spy")
     async with LOADS[what](stage) as scene:
         before = spending.spent(scene.postgres) if scene.postgres else None
+        counted = {name: _counters(server) for name, server in scene.servers.items()}
         plain = stage.say(what, "without py-spy", await scene.load.run(stage.seconds))
+        for name, server in scene.servers.items():
+            grown = {counter: value - counted[name][counter] for counter, value in _counters(server).items()}
+            asks, batches = grown["shopbell_batch_asks_sum"], grown["shopbell_batch_asks_count"]
+            healed = grown["shopbell_holes_healed_total"]
+            print(f"  {name}: {asks / batches:.0f} asks a transaction, {healed:.0f} holes healed in {batches:.0f}")
         if scene.postgres and before:
             spending.print_spending(before, spending.spent(scene.postgres), plain.count)
         spying = [
@@ -93,6 +100,15 @@ async def profile(stage: Stage, what: str) -> None:
     for name in scene.servers:
         print(f"\n--- {name}")
         print_hot_spots((stage.folder / f"samples-{name}").read_text(), plain.parts_ms_per_1000[name])
+
+
+def _counters(server: Server) -> dict[str, float]:
+    """The server's metrics that have no labels."""
+    with urllib.request.urlopen(f"{server.origin}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {
+        name: float(value) for name, value in (line.split(" ") for line in lines if line[0] != "#" and "{" not in line)
+    }
 
 
 def print_hot_spots(samples: str, microseconds: float) -> None:

@@ -21,6 +21,8 @@ IN_FLIGHT = 4
 WARM_SECONDS = 1.0
 QUIET_SECONDS = 0.3
 LOOK_SECONDS = 0.01
+SLOW_SECONDS = 2.0
+LATE_SECONDS = 10.0  # what hasn't come by then is lost
 BAR_CPU_MS = 45.0  # per 1,000 relayed messages
 
 
@@ -69,10 +71,17 @@ class Relay:
             self._crowd.by_conversation[conversation].ask()
 
     async def _until_quiet(self) -> None:
-        before = -1
-        while before != self._relayed:
+        """Nothing comes any more. Between nodes a message whose bell was lost comes later than others: say so."""
+        before, began = -1, time.monotonic()
+        while before != self._relayed or (self._is_owed and time.monotonic() - began < LATE_SECONDS):
             before = self._relayed
             await asyncio.sleep(QUIET_SECONDS)
+        if (took := time.monotonic() - began) > SLOW_SECONDS:
+            print(f"  the last messages of this round came {took:.1f} s after its end")
+
+    @property
+    def _is_owed(self) -> bool:
+        return self._relayed != self._crowd.oks
 
 
 async def load(server: Server, accounts: list[dict[str, Any]]) -> Relay:

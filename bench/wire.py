@@ -34,6 +34,8 @@ class Peer(WSListener):
         self.synced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.oks = 0
         self.changes = 0
+        self.shown: set[str] = set()
+        """Conversations of which a snapshot has come: from then on it hears their changes."""
         self.closed = False
         self.epoch = ""
         self.transport: WSTransport
@@ -59,9 +61,12 @@ class Peer(WSListener):
         self._ref = ref = self._ref + 1
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[ref] = answer
-        self.transport.send(TEXT, orjson.dumps({"type": kind, "ref": ref, **fields}))
+        self._write(kind, ref, fields)
         async with asyncio.timeout(SYNCED_SECONDS):
             return await answer
+
+    def _write(self, kind: str, ref: int, fields: dict[str, Any]) -> None:
+        self.transport.send(TEXT, orjson.dumps({"type": kind, "ref": ref, **fields}))
 
     def drop(self) -> None:
         """Gone without a word, as when a network goes."""
@@ -80,11 +85,7 @@ class Peer(WSListener):
             if line.startswith(OK) and not self._waiting:
                 self.oks += 1
             elif line.startswith(CHANGE):
-                self.changes += 1
-                change = orjson.loads(line)
-                for entry in change["entries"]:
-                    if entry["kind"] == "message" and entry["author"]["kind"] == self.other:
-                        self.hear(change["conversation"], entry)
+                self._changed(orjson.loads(line))
             elif not line.startswith(HEADS):
                 self._rare(orjson.loads(line))
 
@@ -92,6 +93,12 @@ class Peer(WSListener):
         self.closed = True
         if not self.synced.done():
             self.synced.set_exception(ConnectionError("closed before it was synced"))
+
+    def _changed(self, change: dict[str, Any]) -> None:
+        self.changes += 1
+        for entry in change["entries"]:
+            if entry["kind"] == "message" and entry["author"]["kind"] == self.other:
+                self.hear(change["conversation"], entry)
 
     def _rare(self, frame: dict[str, Any]) -> None:
         match frame["type"]:
@@ -107,6 +114,8 @@ class Peer(WSListener):
                 self.epoch = frame["epoch"]
             case "synced":
                 self.synced.set_result(None)
+            case "snapshot":
+                self.shown.add(frame["conversation"])
             case "ping":
                 self.transport.send(TEXT, b'{"type":"pong","n":%d}' % frame["n"])
 
