@@ -18,7 +18,7 @@ from chat.directory import Account, Directory
 from chat.errors import Unavailable
 from chat.passwords import Passwords
 from chat.store import Store
-from chat.store.migrate import is_current, migrate
+from chat.store.migrate import migrate, schema
 from gateway import log, settings
 from gateway.engines import open_store
 from gateway.rotation import reseal, rotate
@@ -88,7 +88,7 @@ def _serve(chosen: Settings, _: argparse.Namespace) -> None:
     from gateway.app import serve  # here, as the other commands need no server
 
     log.configure(chosen.log, chosen.log_level)
-    _must_be_current(chosen)
+    _must_be_fit(chosen)
     try:
         serve(chosen)
     except Unavailable as error:
@@ -101,13 +101,20 @@ def _migrate(chosen: Settings, _: argparse.Namespace) -> None:
     if not chosen.is_on_postgres:
         _make_folder(chosen.store_path.parent)
     try:
-        if is_current(chosen.store):
-            print(f"{_shown(chosen)} is up to date.")
-            return
-        migrate(chosen.store)
+        before = schema(chosen.store)
+        if before == "older":
+            migrate(chosen.store)
+        after = schema(chosen.store)
     except Unavailable as error:
         raise Failed(_explained(error, chosen)) from error
-    print(f"{_shown(chosen)} is now at this version's schema.")
+    if after == "too new":
+        raise Failed(_too_new(chosen))
+    if after == "newer":
+        print(f"{_shown(chosen)} is a newer version's, which this one can work with.")
+    elif before == "current":
+        print(f"{_shown(chosen)} is up to date.")
+    else:
+        print(f"{_shown(chosen)} is now at this version's schema.")
 
 
 def _seed(chosen: Settings, _: argparse.Namespace) -> None:
@@ -169,20 +176,27 @@ def _with_store(chosen: Settings, work: Callable[[Store], Coroutine[None, None, 
         finally:
             await store.close()
 
-    _must_be_current(chosen)
+    _must_be_fit(chosen)
     try:
         return asyncio.run(run())
     except Unavailable as error:
         raise Failed(_explained(error, chosen)) from error
 
 
-def _must_be_current(chosen: Settings) -> None:
+def _must_be_fit(chosen: Settings) -> None:
     try:
-        is_fit = (chosen.is_on_postgres or chosen.store_path.exists()) and is_current(chosen.store)
+        is_there = chosen.is_on_postgres or chosen.store_path.exists()
+        found = schema(chosen.store) if is_there else "older"
     except Unavailable as error:
         raise Failed(_explained(error, chosen)) from error
-    if not is_fit:
+    if found == "older":
         raise Failed(f"{_shown(chosen)} isn't at this version's schema. Run `shopbell migrate` first.")
+    if found == "too new":
+        raise Failed(_too_new(chosen))
+
+
+def _too_new(chosen: Settings) -> str:
+    return f"{_shown(chosen)} is a newer version's, and this one can't work with it. Start the newer version."
 
 
 def _make_folder(folder: Path) -> None:

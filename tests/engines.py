@@ -152,13 +152,13 @@ class PostgresEngine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._name = f"test_{next(self._numbers)}"
+        self.name = f"test_{next(self._numbers)}"
         self._server = postgres()
-        self._make(self._name, migrated_postgres())
+        self._make(self.name, migrated_postgres())
 
     @property
     def url(self) -> str:
-        return self._server.url(self._name)
+        return self._server.url(self.name)
 
     async def open(self) -> PostgresStore:
         return await PostgresStore.open(self.url, self._folder / "postgres.head")
@@ -170,25 +170,25 @@ class PostgresEngine:
 
     @contextmanager
     def broken(self) -> Iterator[None]:
-        self._server.sql("ALTER TABLE ledgers RENAME TO hidden", self._name)
+        self._server.sql("ALTER TABLE ledgers RENAME TO hidden", self.name)
         yield
-        self._server.sql("ALTER TABLE hidden RENAME TO ledgers", self._name)
+        self._server.sql("ALTER TABLE hidden RENAME TO ledgers", self.name)
 
     @contextmanager
     def failing_commits(self, store: Store) -> Iterator[None]:
-        self._server.sql(_FAIL.format("RAISE EXCEPTION 'on purpose'") + _FAILING, self._name)
+        self._server.sql(_FAIL.format("RAISE EXCEPTION 'on purpose'") + _FAILING, self.name)
         yield
-        self._server.sql(_FAIL.format("RETURN NULL"), self._name)  # dropping the triggers would wait for who is at it
+        self._server.sql(_FAIL.format("RETURN NULL"), self.name)  # dropping the triggers would wait for who is at it
 
     def keep_copy(self) -> None:
-        self._make(f"{self._name}_copy", self._name)
+        self._make(f"{self.name}_copy", self.name)
 
     def bring_copy_back(self) -> None:
-        self._server.sql(f"DROP DATABASE {self._name}")
-        self._make(self._name, f"{self._name}_copy")
+        self._server.sql(f"DROP DATABASE {self.name}")
+        self._make(self.name, f"{self.name}_copy")
 
     def remove(self) -> None:
-        self._server.sql(f"DROP DATABASE {self._name} WITH (FORCE)")
+        self._server.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
 
     def _make(self, name: str, template: str) -> None:
         self._server.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")

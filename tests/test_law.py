@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
@@ -55,7 +54,7 @@ from tests.builders import (
     TEAM,
     an_id,
 )
-from tests.engines import PostgresEngine, SqliteEngine, StoreEngine
+from tests.engines import PostgresEngine, SqliteEngine
 from tests.law import FAY, FILES_EACH, PEOPLE, SECRET, Observer, Shop, copied
 
 log = logging.getLogger("chat.ledger")
@@ -111,7 +110,7 @@ WHO = st.integers(0, 6)
 class Law(RuleBasedStateMachine):
     """Everybody asks, hears, loses the socket and comes back, in any order."""
 
-    new_engine: ClassVar[Callable[[Path], StoreEngine]]
+    new_engine: ClassVar[type[SqliteEngine | PostgresEngine]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +119,7 @@ class Law(RuleBasedStateMachine):
         self.patience.enter_context(mock.patch.object(sqlite, "LOCK_PATIENCE_SECONDS", -1.0))
         self.patience.enter_context(mock.patch.dict(postgres_pool.SERVER_SETTINGS, lock_timeout="1"))
         log.setLevel(logging.CRITICAL)  # trouble is on purpose here
-        self.shop = Shop(type(self).new_engine(self.folder))
+        self.shop = Shop(self.new_engine(self.folder))
         self.numbers = count(1)
         self.asked: list[tuple[Actor, Ask]] = []
         self.first: dict[tuple[str, str], tuple[Actor, Ask, Done]] = {}

@@ -1,9 +1,11 @@
 """The command line: does it, says it plainly, and says everything that is wrong at once."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from chat.audit import NEWEST, Audit
 from chat.clock import SystemClock
 from chat.directory import Directory
+from chat.store.migrate import revisions
 from chat.store.sqlite import SqliteStore
 from gateway.__main__ import FAILED, MISUSED, OK, main
 from gateway.secret import kept_secrets
@@ -50,6 +53,33 @@ def test_without_a_database_it_says_to_migrate(
 ) -> None:
     assert main(command) == FAILED
     assert "shopbell migrate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["seed"], ["token", "--bot", "Bell"], ["serve"], ["migrate"]])
+def test_a_database_that_is_too_new_is_left_alone(
+    migrated: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    becomes(migrated, "9999", oldest="9998")
+
+    assert main(command) == FAILED
+    assert "Start the newer version" in capsys.readouterr().err
+
+
+def test_a_newer_database_is_served_where_its_migration_says_so(
+    migrated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    becomes(migrated, "9999", oldest=revisions()[0])
+
+    assert main(["migrate"]) == OK
+    assert "a newer version's, which this one can work with" in capsys.readouterr().out
+    assert main(["seed"]) == OK
+
+
+def becomes(data: Path, revision: str, *, oldest: str) -> None:
+    """As a later version's migration leaves it."""
+    with closing(sqlite3.connect(data / "shopbell.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'oldest'", (oldest,))
 
 
 def test_seed_says_where_to_click_the_second_time_too(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# The oldest version, by its schema, that can serve this one. If something was taken away or means another thing: this one.
+oldest = ${repr(up_revision)}
 
 
 def upgrade() -> None:

@@ -10,17 +10,23 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from alembic.config import Config
 from msgspec.structs import replace
+from sqlalchemy import Connection, insert
 
 from chat.clock import SystemClock
 from chat.errors import Unavailable
 from chat.gather import BatchLimits
 from chat.model import Conversation
+from chat.rules.conversations import Resolve
 from chat.rules.messages import Send, Start
+from chat.search import Doc, Filters
 from chat.store import Head, Wanted, postgres_pool
+from chat.store import migrate as migrations
 from chat.store import postgres as module
-from chat.store.migrate import migrate
+from chat.store.migrate import migrate, revisions, schema
 from chat.store.postgres import PostgresStore
+from chat.store.tables import accounts
 from chat.ticket import Done
 from tests.builders import (
     DANA,
@@ -54,9 +60,11 @@ async def stores(engine: PostgresEngine, count: int) -> AsyncIterator[list[Postg
     """As many nodes' stores of one database, with the people in it."""
     opened = [await engine.open() for _ in range(count)]
     await populate(opened[0])
-    yield opened
-    for store in opened:
-        await store.close()
+    try:
+        yield opened
+    finally:
+        for store in opened:
+            await store.close()
 
 
 async def state_of(store: PostgresStore) -> Conversation:
@@ -167,6 +175,65 @@ async def test_a_pool_without_room_is_unavailable_in_time(
         for transaction in held:
             await transaction.rollback()
         await (await store.begin([MINE])).rollback()
+
+
+LATER = """
+from alembic import op
+
+revision = "9999"
+down_revision = oldest = {newest!r}
+branch_labels = depends_on = None
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+
+
+def upgrade() -> None:
+    for (table,) in op.get_bind().exec_driver_sql(TABLES).all():
+        op.execute(f"ALTER TABLE {{table}} ADD COLUMN of_a_later_version text")
+        op.execute(f"ALTER TABLE {{table}} ADD COLUMN with_a_default integer NOT NULL DEFAULT 1")
+    op.execute("CREATE TABLE of_a_later_version (key bigint PRIMARY KEY)")
+"""
+
+
+def migrate_as_a_later_version(url: str, folder: Path) -> None:
+    """Everything has something more then, as such a version may have it while this one serves."""
+    (folder / "9999_later.py").write_text(LATER.format(newest=revisions()[0]))
+    config = migrations._config
+
+    def later(url: str) -> Config:
+        made = config(url)
+        made.set_main_option("version_locations", f"{made.get_main_option('script_location')}/versions {folder}")
+        made.set_main_option("path_separator", "space")
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "_config", later)
+        migrate(url)
+
+
+async def test_a_version_serves_while_a_later_one_migrates_and_afterwards(
+    engine: PostgresEngine, tmp_path: Path
+) -> None:
+    async with stores(engine, 2) as (first, second), an_office(first) as office:
+        conversation = await office.start(DANA)
+        migrating = asyncio.create_task(asyncio.to_thread(migrate_as_a_later_version, engine.url, tmp_path))
+        while not migrating.done():
+            await office.send(NOA, conversation)
+        await migrating
+
+        assert await asyncio.to_thread(schema, engine.url) == "newer"
+        await (third := await engine.open()).close()
+        assert third.epoch == first.epoch
+        async with an_office(second) as other:
+            await other.done(DANA, Send(id=an_id(0xB1), conversation=conversation, text="Hello"))
+            await other.done(NOA, Resolve(id=an_id(0xB2), conversation=conversation))
+        await second.administer(_add_an_account)
+        async with first.search.turn(MINE) as turn:
+            await turn.put([Doc(an_id(1), "message", conversation, MOMENT, "parcel")])
+        assert len((await second.search.candidates(MINE, ["parcel"], Filters(), 10)).docs) == 1
+
+
+def _add_an_account(connection: Connection) -> None:
+    connection.execute(insert(accounts).values(id="acc_late", name="Late", created_at=0))
 
 
 @pytest.mark.chaos

@@ -11,6 +11,7 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+oldest = "0004"
 
 # What is new waits in a list that every search reads; when it is as long as this (kB), it is sorted in.
 PENDING = 256

@@ -13,6 +13,7 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+oldest = "0005"
 
 STATEMENTS = (
     "ALTER TABLE conversations ADD COLUMN thousand bigint NOT NULL GENERATED ALWAYS AS (cursor / 1000) STORED",
