@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, seed, token, secret."""
+"""The command line: serve, migrate, doctor, seed, token, secret."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class Failed(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0, 1 when it failed, 2 when it was misused or badly set."""
     command = _parser().parse_args(arguments)
+    if command.name == "doctor":  # it looks at the settings itself
+        return asyncio.run(_doctor())
     try:
         chosen = settings.read()
     except BadSettings as error:
@@ -65,13 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"shopbell {version('shopbell')}")
     commands = parser.add_subparsers(metavar="command", required=True)
 
-    def add(name: str, run: Callable[[Settings, argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
+    def add(name: str, run: Callable[..., object], help: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help, description=help)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, name=name)
         return command
 
     add("serve", _serve, "Run the server until SIGTERM or Ctrl-C.")
     add("migrate", _migrate, "Bring the database to this version's schema.")
+    add("doctor", _doctor, "Look at everything that this installation stands on, and say what is wrong and what to do.")
     add("seed", _seed, "Make the demo account, where it is missing, and say where to click.")
     token = add("token", _token, "Make an API token for a bot, and the bot where it is missing.")
     token.add_argument("--bot", metavar="NAME", required=True, help="the bot's name")
@@ -115,6 +118,17 @@ def _migrate(chosen: Settings, _: argparse.Namespace) -> None:
         print(f"{_shown(chosen)} is up to date.")
     else:
         print(f"{_shown(chosen)} is now at this version's schema.")
+
+
+async def _doctor() -> int:
+    from gateway.doctor import examine
+
+    failed = 0
+    async for finding in examine(os.environ):
+        print(finding, flush=True)
+        failed += finding.level == "fail"
+    print(f"\n{failed} to mend." if failed else "\nNothing to mend.")
+    return FAILED if failed else OK
 
 
 def _seed(chosen: Settings, _: argparse.Namespace) -> None:
