@@ -105,10 +105,9 @@ class Reading:
         of the next alone.
         """
         async with self._store.view() as view:
-            return await view.head(account), [
-                (conversation, await view.after_cursor(account, conversation.id, since, ALL))
-                for conversation in await view.moved(account, since, ALL)
-            ]
+            head, moved = await view.head(account), await view.moved(account, since, ALL)
+            entries = await view.after_cursor(account, [conversation.id for conversation in moved], since, ALL)
+        return head, [(conversation, entries.get(conversation.id, [])) for conversation in moved]
 
     async def snapshot(self, actor: Actor, conversation: str) -> Snapshot:
         """NotFound if it isn't there for this actor."""
@@ -302,14 +301,12 @@ async def _catch_up(
     heads: bool,
 ) -> CatchUp:
     by_id = {conversation.id: conversation for conversation in moved}
-    missed: list[Missed] = []
-    entries_in_all: list[Entry] = []
-    for conversation in held:
-        if conversation in by_id and not by_id[conversation].rewritten:
-            entries = await view.after_cursor(actor.account, conversation, since, CATCH_UP_CHANGES + 1)
-            entries_in_all += entries
-            missed.append(Missed(by_id[conversation], by_id[conversation], entries))
-    if _is_too_much(entries_in_all):
+    changed = [by_id[other] for other in held if other in by_id and not by_id[other].rewritten]
+    entries = await view.after_cursor(
+        actor.account, [conversation.id for conversation in changed], since, CATCH_UP_CHANGES + 1
+    )
+    missed = [Missed(conversation, conversation, entries.get(conversation.id, [])) for conversation in changed]
+    if _is_too_much([entry for each in missed for entry in each.entries]):
         return await _anew(view, actor, cursor, await _with(view, actor, mine, held), too_far=True)
     whole = {other: mine[other] for other in mine if other not in held}
     # Of what was rewritten once, copies may be older than that: nobody knows by cursors.

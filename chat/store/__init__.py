@@ -174,7 +174,11 @@ class View(Protocol):
 
     async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]: ...
 
-    async def after_cursor(self, account: str, conversation: str, cursor: int, limit: int) -> list[Entry]: ...
+    async def after_cursor(
+        self, account: str, conversations: Collection[str], cursor: int, limit: int
+    ) -> dict[str, list[Entry]]:
+        """Of each of these conversations so many at most; those without any are left out."""
+        ...
 
 
 class Store(Protocol):

@@ -35,12 +35,17 @@ _BACK = f"""
     ORDER BY e.conversation DESC, e.seq DESC LIMIT $4"""
 _FORTH = f"""
     SELECT {ENTRY}, e.superseded FROM entries e
-    WHERE (e.conversation, e.seq) > ({_KEY}, {{}}) AND e.conversation <= {_KEY} AND NOT e.superseded{{}}
+    WHERE (e.conversation, e.seq) > ({_KEY}, $3) AND e.conversation <= {_KEY} AND NOT e.superseded{{}}
     ORDER BY e.conversation, e.seq LIMIT $4"""
 # Cursors grow with seqs but no index has both: the seq to begin at is looked for from the end, where what is missed
 # stands.
-_SEQ_OF_CURSOR = f"""coalesce(
-        (SELECT max(o.seq) FROM entries o WHERE o.conversation = {_KEY} AND o.cursor <= $3), 0)"""
+_AFTER_CURSOR = f"""
+    SELECT c.id, found.* FROM conversations c CROSS JOIN LATERAL (
+        SELECT {ENTRY}, e.superseded FROM entries e
+        WHERE (e.conversation, e.seq) > (c.key, coalesce(
+            (SELECT max(o.seq) FROM entries o WHERE o.conversation = c.key AND o.cursor <= $3), 0))
+        AND e.conversation <= c.key AND NOT e.superseded ORDER BY e.conversation, e.seq LIMIT $4
+    ) found WHERE c.account = (SELECT a.key FROM accounts a WHERE a.id = $1) AND c.id = ANY($2)"""
 _FOR_EVERYONE = " AND e.audience = 'everyone'"
 _VERSIONS = f"""
     SELECT {ENTRY} FROM entries e WHERE e.account = (SELECT a.key FROM accounts a WHERE a.id = $1)
@@ -105,12 +110,15 @@ class PostgresView:
 
     async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]:
         audience = "" if staff else _FOR_EVERYONE
-        statement = _FORTH.format("$3", audience)
-        return _sorted(await self._reader.fetch(statement, account, conversation, seq, limit))
+        return _sorted(await self._reader.fetch(_FORTH.format(audience), account, conversation, seq, limit))
 
-    async def after_cursor(self, account: str, conversation: str, cursor: int, limit: int) -> list[Entry]:
-        statement = _FORTH.format(_SEQ_OF_CURSOR, "")
-        return _sorted(await self._reader.fetch(statement, account, conversation, cursor, limit))
+    async def after_cursor(
+        self, account: str, conversations: Collection[str], cursor: int, limit: int
+    ) -> dict[str, list[Entry]]:
+        found: dict[str, list[Any]] = {}
+        for id_, *row in await self._reader.fetch(_AFTER_CURSOR, account, list(conversations), cursor, limit):
+            found.setdefault(id_, []).append(row)
+        return {id_: _sorted(rows) for id_, rows in found.items()}
 
     async def _versions(self, comparison: str, account: str, ids: list[str], more: str = "", *values: str) -> list[Any]:
         return await self._reader.fetch(_VERSIONS.format(comparison) + more, account, ids, *values)

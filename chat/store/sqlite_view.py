@@ -114,7 +114,13 @@ class SqliteView:
             f"{_ENTRIES}{audience} AND e.seq > ? ORDER BY e.seq LIMIT ?", account, conversation, seq, limit
         )
 
-    async def after_cursor(self, account: str, conversation: str, cursor: int, limit: int) -> list[Entry]:
+    async def after_cursor(
+        self, account: str, conversations: Collection[str], cursor: int, limit: int
+    ) -> dict[str, list[Entry]]:
+        found = {each: self._after_cursor(account, each, cursor, limit) for each in conversations}
+        return {each: entries for each, entries in found.items() if entries}
+
+    def _after_cursor(self, account: str, conversation: str, cursor: int, limit: int) -> list[Entry]:
         """Backwards in pages, as cursors grow with seqs but no index has both: what is missed is at the end."""
         rows: list[tuple[Any, ...]] = []
         before = 2**62

@@ -324,7 +324,7 @@ async def test_another_accounts_conversation_is_not_there(store: Store) -> None:
         assert await view.latest(OTHER, conversation.id, 10, staff=True) == []
         assert await view.before(OTHER, conversation.id, 99, 10, staff=True) == []
         assert await view.after_seq(OTHER, conversation.id, 0, 10, staff=True) == []
-        assert await view.after_cursor(OTHER, conversation.id, 0, 10) == []
+        assert await view.after_cursor(OTHER, [conversation.id], 0, 10) == {}
 
 
 async def test_a_contact_has_its_own_conversations_latest_first(store: Store) -> None:
@@ -380,9 +380,21 @@ async def test_entries_after_a_cursor_are_those_of_later_changes(store: Store) -
     await store_moves(store, a_move(moved, a_message(2, seq=2), before=conversation))
 
     async with store.view() as view:
-        assert await view.after_cursor(MINE, conversation.id, 0, 10) == [a_message(1), a_message(2, seq=2)]
-        assert await view.after_cursor(MINE, conversation.id, 1, 10) == [a_message(2, seq=2)]
-        assert await view.after_cursor(MINE, conversation.id, 7, 10) == []
+        for cursor, entries in ((0, [a_message(1), a_message(2, seq=2)]), (1, [a_message(2, seq=2)])):
+            assert await view.after_cursor(MINE, [conversation.id], cursor, 10) == {conversation.id: entries}
+        assert await view.after_cursor(MINE, [conversation.id], 7, 10) == {}
+
+
+async def test_entries_after_a_cursor_come_by_their_conversations(store: Store) -> None:
+    conversation = await a_stored_conversation(store)
+    other, quiet = a_conversation(id="cnv_2", cursor=2, seq=2), a_conversation(id="cnv_3", cursor=4)
+    await store_moves(store, a_move(other, a_message(2), a_message(3, seq=2)), a_move(quiet, a_message(4)))
+
+    async with store.view() as view:
+        found = await view.after_cursor(MINE, [conversation.id, other.id, "cnv_none"], 0, 10)
+
+        assert found == {conversation.id: [a_message(1)], other.id: [a_message(2), a_message(3, seq=2)]}
+        assert await view.after_cursor(MINE, [], 0, 10) == {}
 
 
 async def test_entries_for_staff_are_left_out_for_others(store: Store) -> None:

@@ -97,7 +97,7 @@ async def test_the_newest_version_stands_where_the_entry_was_born(store: Store) 
         assert await view.before(MINE, conversation.id, 3, 10, staff=False) == [first, newest]
         assert await view.before(MINE, conversation.id, 2, 1, staff=True) == [first]
         assert await view.after_seq(MINE, conversation.id, 3, 10, staff=True) == [newest]
-        assert await view.after_cursor(MINE, conversation.id, 4, 10) == [newest]
+        assert await view.after_cursor(MINE, [conversation.id], 4, 10) == {conversation.id: [newest]}
         versions = await view.versions(MINE, conversation.id, second.id)
         assert [version.text for version in versions] == ["twice", "once", "line 2"]
         assert await view.versions(OTHER, conversation.id, second.id) == []

@@ -21,8 +21,8 @@ READS: dict[str, Read] = {
     "latest for contacts": lambda view: view.latest("acc", "cnv_1", 50, staff=False),
     "before": lambda view: view.before("acc", "cnv_1", 4000, 50, staff=True),
     "after_seq": lambda view: view.after_seq("acc", "cnv_1", 4000, 50, staff=False),
-    "after_cursor": lambda view: view.after_cursor("acc", "cnv_1", 4000, 50),
-    "after_cursor of what is new": lambda view: view.after_cursor("acc", "cnv_1", 4995, 50),
+    "after_cursor": lambda view: view.after_cursor("acc", ["cnv_1"], 4000, 50),
+    "after_cursor of what is new": lambda view: view.after_cursor("acc", ["cnv_1"], 4995, 50),
 }
 LONG_AND_SHORT = """
     INSERT INTO accounts (key, id, name, created_at) VALUES (1, 'acc', 'Shop', 0);

@@ -27,7 +27,7 @@ READS: dict[str, Read] = {
     "latest for contacts": lambda view: view.latest(MINE, "cnv_1", 50, staff=False),
     "before": lambda view: view.before(MINE, "cnv_1", 100, 50, staff=True),
     "after_seq": lambda view: view.after_seq(MINE, "cnv_1", 100, 50, staff=False),
-    "after_cursor": lambda view: view.after_cursor(MINE, "cnv_1", 100, 50),
+    "after_cursor": lambda view: view.after_cursor(MINE, ["cnv_1"], 100, 50),
 }
 
 
