@@ -6,6 +6,7 @@ Nothing outside the locked rows is remembered, but the states of an account that
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -29,6 +30,8 @@ from chat.store.postgres_view import PostgresView
 from chat.store.urls import for_asyncpg, for_sqlalchemy
 
 T = TypeVar("T")
+
+log = logging.getLogger("chat.store.postgres")
 
 LANES = 4  # transactions at once
 READERS = 8
@@ -108,8 +111,10 @@ class PostgresStore:
                 found = await writer.fetch(statement, list(accounts))
                 missing = [account for account in accounts if account not in {row[0] for row in found}]
                 skipped = await writer.fetch(postgres_rows.KNOWN, missing) if missing and len(accounts) > 1 else []
-        except BaseException:
+        except BaseException as error:
             await undo(self._writers, writer)
+            if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                await self._end_the_frozen()
             raise
         heads = {}
         for account, _, cursor, at in found:
@@ -160,6 +165,14 @@ class PostgresStore:
                     await pool.close()
             except TimeoutError:
                 pool.terminate()
+
+    async def _end_the_frozen(self) -> None:
+        """Whoever comes next needn't wait for a node that is frozen, or cut off, while it holds an account."""
+        with suppress(Unavailable), as_unavailable():
+            async with self._readers.acquire(timeout=PATIENCE_SECONDS) as reader:
+                ended = await reader.fetch(postgres_rows.END_THE_FROZEN)
+                if ended:
+                    log.warning("%d transactions are ended that held an account and said nothing", len(ended))
 
     def _forget(self, accounts: Collection[str]) -> None:
         for account in accounts:

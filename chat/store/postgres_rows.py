@@ -23,6 +23,15 @@ _HEADS = """
     WHERE a.id = ANY($1) ORDER BY l.account FOR NO KEY UPDATE OF l"""
 LOCK_ONE, LOCK_FREE = _HEADS, f"{_HEADS} SKIP LOCKED"
 KNOWN = "SELECT id FROM accounts WHERE id = ANY($1)"
+# Of our nodes, those that hold an account and from whom nothing has come for a while: between two statements, or in a
+# COPY, where no timeout of the server's reaches them. A node that only was slow is told `unavailable` and tries again.
+END_THE_FROZEN = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'shopbell' AND datname = current_database() AND usename = current_user
+    AND (state = 'idle in transaction' OR state = 'active' AND wait_event = 'ClientRead')
+    AND state_change < clock_timestamp() - interval '1.5 seconds' AND EXISTS (
+        SELECT FROM pg_locks l WHERE l.pid = pg_stat_activity.pid AND l.relation = 'ledgers'::regclass
+        AND l.mode = 'RowShareLock' AND l.granted)"""
 _RECEIPTS = """
     SELECT a.id, e.id, e.author, e.digest, c.id, e.seq, e.at FROM entries e
     JOIN accounts a ON a.key = e.account JOIN conversations c ON c.key = e.conversation
