@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from chat.access import system
@@ -29,6 +30,7 @@ from gateway.settings import BadSettings, Settings
 T = TypeVar("T")
 
 OK, FAILED, MISUSED = 0, 1, 2
+MOST_WORKERS = 64
 
 
 class Failed(Exception):
@@ -72,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run, name=name)
         return command
 
-    add("serve", _serve, "Run the server until SIGTERM or Ctrl-C.")
+    serve = add("serve", _serve, "Run the server until SIGTERM or Ctrl-C.")
+    serve.add_argument("--workers", metavar="N", type=_count, default=1, help="so many nodes on the same port")
+    serve.add_argument("--worker", metavar="NUMBER", type=int, help=argparse.SUPPRESS)  # one of them
     add("migrate", _migrate, "Bring the database to this version's schema.")
     add("doctor", _doctor, "Look at everything that this installation stands on, and say what is wrong and what to do.")
     add("seed", _seed, "Make the demo account, where it is missing, and say where to click.")
@@ -84,16 +88,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"it must be a whole number from 1 to {MOST_WORKERS}")
+    return int(text)
+
+
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 
-def _serve(chosen: Settings, _: argparse.Namespace) -> None:
-    from gateway.app import serve  # here, as the other commands need no server
+def _serve(chosen: Settings, command: argparse.Namespace) -> None:
+    from gateway import app, workers  # here, as the other commands need no server
 
     log.configure(chosen.log, chosen.log_level)
+    if command.workers > 1 and (chosen.is_alone or not chosen.is_on_postgres):
+        raise Failed(
+            "several workers need SHOPBELL_STORE=postgresql://… and SHOPBELL_BUS=redis://…: with a file, or a bus in "
+            "memory, what one of them does the others would never hear of."
+        )
     _must_be_fit(chosen)
     try:
-        serve(chosen)
+        if command.workers == 1:
+            if command.worker:
+                log.context.set(MappingProxyType({"worker": str(command.worker)}))
+            app.serve(chosen, is_worker=command.worker is not None)
+        elif not workers.run([sys.executable, "-m", "gateway", "serve"], command.workers, chosen.host, chosen.port):
+            raise Failed("a worker didn't end well; the log says which.")
     except Unavailable as error:
         raise Failed(_explained(error, chosen)) from error
     except OSError as error:

@@ -75,6 +75,7 @@ from gateway.tasks import Tasks
 from gateway.throttle import Throttle
 from gateway.timers import Alarms
 from gateway.wheel import Wheel
+from gateway.workers import follow_parent
 from presence import REFRESH_SECONDS
 
 log = logging.getLogger("gateway.app")
@@ -366,19 +367,22 @@ def _intake_limits(settings: Settings) -> IntakeLimits:
     )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Our own, as uvicorn ends the process when an address is in use."""
+def listen(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+    """Our own, as uvicorn ends the process when an address is in use. A shared one is other workers' too."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=is_shared)
 
 
-def serve(settings: Settings) -> None:
-    """Run one node until SIGTERM or Ctrl-C. Raises Unavailable when the database can't be had, OSError when the
-    address can't."""
+def serve(settings: Settings, *, is_worker: bool = False) -> None:
+    """Run one node until SIGTERM or Ctrl-C; as one of several workers, also until their parent is gone. Raises
+    Unavailable when the database can't be had, OSError when the address can't."""
 
     async def main() -> None:
-        with listen(settings.host, settings.port) as listener:
+        with listen(settings.host, settings.port, is_shared=is_worker) as listener:
             store = await open_store(settings)
-            await Shopbell(settings, store, SystemClock()).run(listener)
+            shopbell = Shopbell(settings, store, SystemClock())
+            if is_worker:
+                follow_parent(lambda: shopbell.node.admission.is_draining)
+            await shopbell.run(listener)
 
     uvloop.run(main())
