@@ -126,6 +126,10 @@ class RedisServer:
             command, capture_output=True, text=True, check=False, timeout=START_SECONDS
         ).stdout.strip()
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def clients(self) -> int:
         """How many connections it has, this one not counted."""
         return len(self.ask("CLIENT", "LIST").splitlines()) - 1
@@ -182,9 +186,9 @@ class RedisCluster:
             time.sleep(0.05)
 
     def owner(self, channel: str) -> RedisServer:
-        """Whose slot this channel has."""
+        """Who has this channel's slot."""
         slot = self.slot(channel)
-        for row in self.servers[0].ask("CLUSTER", "NODES").splitlines():
+        for row in self._living.ask("CLUSTER", "NODES").splitlines():
             _, address, flags, *rest = row.split()
             if "master" in flags and any(_has(slot, part) for part in rest[5:] if part[0] != "["):
                 port = int(address.partition("@")[0].rpartition(":")[2])
@@ -192,7 +196,7 @@ class RedisCluster:
         raise LookupError(channel)
 
     def slot(self, channel: str) -> int:
-        return int(self.servers[0].ask("CLUSTER", "KEYSLOT", channel))
+        return int(self._living.ask("CLUSTER", "KEYSLOT", channel))
 
     def move(self, slot: int, to: RedisServer, *, keys: tuple[str, ...] = ()) -> None:
         """As redis-cli's reshard does it, with no keys but these in it."""
@@ -213,6 +217,9 @@ class RedisCluster:
             "master_link_status:up" not in replica.ask("INFO", "replication")
         ):
             assert time.monotonic() < deadline, "the replica doesn't join"
+            time.sleep(0.05)
+        while not all(str(replica.port) in server.ask("CLUSTER", "SLOTS").split() for server in self.servers):
+            assert time.monotonic() < deadline, "the replica isn't known to all"
             time.sleep(0.05)
         return replica
 
@@ -237,6 +244,10 @@ class RedisCluster:
         for other in self.servers[:-1]:
             other.ask("CLUSTER", "MEET", "127.0.0.1", str(server.port), str(bus))
         return server
+
+    @property
+    def _living(self) -> RedisServer:
+        return next(server for server in self.servers if server.is_running)
 
     def _has_slot(self, server: RedisServer, slot: int) -> bool:
         mine = next(row for row in server.ask("CLUSTER", "NODES").splitlines() if "myself" in row)

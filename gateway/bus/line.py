@@ -53,8 +53,12 @@ class Ear(NamedTuple):
     """So many payloads of ours went nowhere: others must be told to look at the store."""
     publish: Callable[[int], None]
     """So many went out."""
-    look: Callable[[], None]
-    """Somebody else may have these channels by now."""
+    move: Callable[[], None]
+    """Somebody else has some of these channels by now."""
+    away: Callable[[Exception], None]
+    """There is no connection, for this reason."""
+    here: Callable[[], None]
+    """There is one."""
 
 
 class _Sent(NamedTuple):
@@ -87,7 +91,6 @@ class Line:
         self.pulse = pulse
         self._pulse_name = pulse_name
         self._wanted = {pulse_name}
-        self._is_told_away = False
         self._owes = False
         self._attempt = 0
         self._begin_anew()
@@ -116,6 +119,11 @@ class Line:
         self._heard_at = 0.0
 
     # --- what is wanted of it --------------------------------------------------------------------------------
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection, on which all that is wanted is confirmed."""
+        return self._is_up
 
     @property
     def is_steady(self) -> bool:
@@ -179,13 +187,11 @@ class Line:
         while True:
             try:
                 await self._live()
-            except Trouble as error:
-                self._tell_away(error)
-            except Deaf as error:
-                self._tell_away(error)
-            except Exception:  # the boundary: whatever a connection's end looks like, it is one
+            except (*Trouble, Deaf) as error:
+                self._ear.away(error)
+            except Exception as error:  # the boundary: whatever a connection's end looks like, it is one
                 log.exception("the line to Redis broke in a way that isn't known")
-            self._ear.look()
+                self._ear.away(error)
             least, most = BACKOFF_SECONDS
             self._attempt += 1
             await asyncio.sleep(random.uniform(least, min(most, least * 2**self._attempt)))
@@ -244,6 +250,8 @@ class Line:
                 confirmed.set_result(None)  # what it may have missed will be reported as lost
         if self._due or self._outgoing:
             self._ear.drop(self._unanswered)
+        if self._is_up and len(self._wanted) > 1:
+            self._ear.lose()
         self._begin_anew()
 
     # --- reading ---------------------------------------------------------------------------------------------
@@ -298,7 +306,7 @@ class Line:
         self._confirmed.discard(name)
         if name in self._wanted:
             self._lost.add(name)
-            self._ear.look()
+            self._ear.move()
 
     def _went_out(self) -> None:
         """The oldest command that has an answer has it."""
@@ -322,7 +330,7 @@ class Line:
             self._settle()
         else:
             self._forget_sent(sent, self._ear.drop)
-        self._ear.look()
+        self._ear.move()
 
     def _forget_sent(self, sent: _Sent, tell: Callable[[int], None]) -> None:
         self._due -= 1
@@ -428,15 +436,7 @@ class Line:
         self._lost.clear()
         if len(self._wanted) > 1:  # whatever was published until now may be lost
             self._ear.lose()
-        if self._is_told_away:
-            log.info("the bus is here again")
-        self._is_told_away = False
-
-    def _tell_away(self, error: Exception) -> None:
-        """Once, however often it is tried in vain."""
-        if not self._is_told_away:
-            log.warning("the bus is away, the store is polled: %s %s", type(error).__name__, error)
-        self._is_told_away = True
+        self._ear.here()
 
 
 async def _as_it_is(push: object) -> object:

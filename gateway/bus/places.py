@@ -39,8 +39,9 @@ class Chart:
         self._starts = [start for start, _, _ in self._ranges]
         self.is_sharded = is_sharded
         self.servers = frozenset(server for _, _, server in self._ranges)
-        self.is_whole = sum(end - start + 1 for start, end, _ in self._ranges) == SLOTS
-        """Whether every slot has a server."""
+        self.slots = sum(end - start + 1 for start, end, _ in self._ranges)
+        """How many have a server."""
+        self.is_whole = self.slots == SLOTS
 
     def server_of(self, channel: bytes) -> Server | None:
         """Whom to publish it to and hear it from; None while nobody has its slot."""
@@ -112,17 +113,21 @@ class ClusterPlaces:
 
     async def look(self) -> Chart:
         last: Exception | None = None
-        for server in random.sample(self._known, len(self._known)):  # not always the one that knows less
+        best = NOBODY
+        for server in random.sample(self._known, len(self._known)):
             try:
-                rows = await self._ask(server)
+                chart, nodes = read_slots(await self._ask(server), server)
             except Trouble as error:
                 last = error
                 continue
-            chart, nodes = read_slots(rows, server)
-            if chart.servers:
+            if chart.slots > best.slots:  # one that has just joined doesn't know of all yet
+                best = chart
                 self._known = list(dict.fromkeys([*self._seeds, *nodes]))
-                return chart
-        raise ConnectionError("none of the Cluster's nodes says who has which slots") from last
+            if best.is_whole:
+                break
+        if not best.servers:
+            raise ConnectionError("none of the Cluster's nodes says who has which slots") from last
+        return best
 
     async def close(self) -> None:
         pass

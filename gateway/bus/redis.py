@@ -23,7 +23,7 @@ from gateway.redis_url import parse_redis_url
 log = logging.getLogger("gateway.bus.redis")
 
 PLACES_SECONDS = 30.0  # until it is looked again who has which channels, if nobody says that it changed
-LOOK_AGAIN_SECONDS = 0.25  # at least, between two looks
+LOOK_AGAIN_SECONDS = 0.5  # at least, between two looks
 GAP_SECONDS = 0.2  # at least, between two gaps: they come in hundreds when slots move
 SENSELESS_SECONDS = 60.0  # between two lines of the log about payloads without sense
 
@@ -47,7 +47,16 @@ class RedisBus:
         self._look_again = asyncio.Event()
         self._gap_at = self._senseless_at = float("-inf")
         self._gap_later: asyncio.TimerHandle | None = None
-        self._ear = Ear(self._take, self._lose, self._drop, self._count_published, self._look_again.set)
+        self._is_told_away = False
+        self._ear = Ear(
+            take=self._take,
+            lose=self._lose,
+            drop=self._drop,
+            publish=self._count_published,
+            move=self._look_again.set,
+            away=self._tell_away,
+            here=self._tell_here,
+        )
         self.dropped = 0
         """Payloads that went nowhere. Other nodes are told to look at the store as soon as they can be told."""
 
@@ -107,19 +116,16 @@ class RedisBus:
     # --- who has what ----------------------------------------------------------------------------------------
 
     async def _look_for_ever(self, places: Places, lines: asyncio.TaskGroup) -> None:
-        is_told = False
         while True:
             self._look_again.clear()
             try:
-                chart = await places.look()
+                self._arrange(await places.look(), lines)
             except Trouble as error:
-                if not is_told and not self._lines:  # a line that is away tells so itself
-                    log.warning("the bus is away, the store is polled: %s %s", type(error).__name__, error)
-                    is_told = True
+                if not self._lines:  # as long as there are some, they know better
+                    self._tell_away(error)
                 self._look_again.set()
-            else:
-                is_told = False
-                self._arrange(chart, lines)
+            if not self._chart.is_whole:  # some slots wait for another primary
+                self._look_again.set()
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(PLACES_SECONDS):
@@ -231,6 +237,19 @@ class RedisBus:
         self._metrics.bus_dropped.inc(payloads)
         for line in self._lines.values():
             line.owe()
+
+    def _tell_away(self, error: Exception) -> None:
+        """Once, however often and for however many lines it is tried in vain."""
+        if not self._is_told_away:
+            log.warning("the bus is away, the store is polled: %s %s", type(error).__name__, error)
+        self._is_told_away = True
+        self._look_again.set()
+
+    def _tell_here(self) -> None:
+        """When there is a line to everybody."""
+        if self._is_told_away and self._chart.is_whole and all(line.is_up for line in self._lines.values()):
+            log.info("the bus is here again")
+            self._is_told_away = False
 
     def _count_published(self, payloads: int) -> None:
         self._metrics.bus_published.inc(payloads)

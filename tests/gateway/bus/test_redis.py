@@ -8,74 +8,19 @@ import random
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from gateway.bus import line, pulse
-from gateway.bus import redis as module
 from gateway.bus.parcel import join, stamp
 from gateway.bus.redis import RedisBus
-from gateway.metrics import Metrics, new_metrics
+from tests.ears import HEALED_SECONDS, Ear, assert_they_talk, eventually, make_quick, running, two_ears
 from tests.servers import RedisServer, a_free_port
 
-HEALED_SECONDS = 5.0  # after Redis is back
 SEED = int(os.environ.get("SHOPBELL_SEED", "0")) or random.randrange(2**32)
-
-
-class Ear:
-    """A bus that runs, and what was heard on it."""
-
-    def __init__(self, url: str) -> None:
-        self.metrics: Metrics = new_metrics()
-        self.bus = RedisBus(url, "test", self.metrics)
-        self.heard: list[bytes] = []
-        self.gaps = 0
-        self.bus.listen(lambda _, payload: self.heard.append(payload), self._gap)
-
-    def count(self, name: str) -> float:
-        value = self.metrics.registry.get_sample_value(f"shopbell_{name}")
-        assert value is not None
-        return value
-
-    def _gap(self) -> None:
-        self.gaps += 1
-
-
-async def eventually(holds: Callable[[], object], seconds: float = HEALED_SECONDS) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110  # a bus has no event for a test's wishes
-            await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def running(*ears: Ear) -> AsyncIterator[None]:
-    """As nodes run them."""
-    tasks = [asyncio.create_task(ear.bus.run()) for ear in ears]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@asynccontextmanager
-async def two_ears(*urls: str) -> AsyncIterator[tuple[Ear, Ear]]:
-    """A speaker and a listener to acc_1. Of two addresses the listener has the second."""
-    speaker, listener = Ear(urls[0]), Ear(urls[-1])
-    async with running(speaker, listener):
-        await eventually(lambda: speaker.bus.is_healthy and listener.bus.is_healthy)
-        await listener.bus.subscribe("acc_1")
-        yield speaker, listener
-
-
-async def assert_they_talk(speaker: Ear, listener: Ear, word: bytes) -> None:
-    speaker.bus.publish("acc_1", word)
-    await eventually(lambda: word in listener.heard)
 
 
 @pytest.fixture
@@ -88,13 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of the seconds is enough where nothing is far away."""
-    monkeypatch.setattr(line, "BEAT_SECONDS", 0.05)
-    monkeypatch.setattr(line, "TICK_SECONDS", 0.025)
-    monkeypatch.setattr(line, "SILENCE_SECONDS", 0.8)
-    monkeypatch.setattr(pulse, "SUSPECT_SECONDS", 0.25)
-    monkeypatch.setattr(pulse, "DEAF_SECONDS", 1.0)
-    monkeypatch.setattr(module, "GAP_SECONDS", 0.0)
+    make_quick(monkeypatch)
 
 
 async def test_a_redis_that_is_killed_and_comes_back_empty_is_a_gap(server: RedisServer) -> None:
