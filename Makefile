@@ -74,6 +74,13 @@ fuzz: $(DEVELOPMENT)
 bench: $(DEVELOPMENT) $(FRONT_END) servers
 	$(BIN)/python -m bench
 
+## bench-peers two nodes of ours beside two each of Channels and socket.io, which are installed into bench/peers
+PEER_PYTHON := bench/peers/.venv/locked.stamp
+PEER_NODE := bench/peers/node_modules/.package-lock.json
+.PHONY: bench-peers
+bench-peers: $(DEVELOPMENT) $(FRONT_END) servers $(PEER_PYTHON) $(PEER_NODE)
+	$(BIN)/python -m bench nodes --out var/nodes.json
+
 ## build       the front end, into gateway/static
 .PHONY: build
 build: $(FRONT_END)
@@ -97,6 +104,7 @@ lock: $(VENV)/pyvenv.cfg
 	$(PIP_INSTALL) uv
 	$(COMPILE) --output-file requirements.lock
 	$(COMPILE) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(COMPILE:pyproject.toml=bench/peers/requirements.in) --output-file bench/peers/requirements.lock
 
 ## browser     Chromium and fonts for the browser tests (Debian, as root)
 .PHONY: browser
@@ -111,7 +119,7 @@ servers:
 ## clean       what was installed and built here; the data in var/ stays
 .PHONY: clean
 clean:
-	rm -rf $(VENV) node_modules gateway/static dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) node_modules bench/peers/.venv bench/peers/node_modules gateway/static dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 ## help        these words
 .PHONY: help
@@ -135,6 +143,15 @@ $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 
 $(NODE_MODULES): package-lock.json
 	npm ci --loglevel=error
+	@touch $@
+
+$(PEER_PYTHON): bench/peers/requirements.lock
+	setup/venv bench/peers/.venv
+	bench/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+$(PEER_NODE): bench/peers/package-lock.json
+	npm ci --prefix bench/peers --loglevel=error
 	@touch $@
 
 $(FRONT_END): $(NODE_MODULES) $(FRONT_END_SOURCES)

@@ -1,4 +1,4 @@
-"""Put the figures of the last run into docs/performance.md: `python -m bench.document`."""
+"""Put the figures of a run into docs/performance.md: `python -m bench.document [FILE]`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,31 @@ from bench.machine import QUIET_LOAD
 from bench.server import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- figures: written by python -m bench.document -->\n", "<!-- end of figures -->\n"
+BEGIN, END = "<!-- {}: written by python -m bench.document -->\n", "<!-- end of {} -->\n"
+NODES = "nodes"
+BY_ITSELF = "machine"  # goes with whatever was measured
 
 
 def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "var" / "bench.json"
     found = orjson.loads(source.read_bytes())
-    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    DOCUMENT.write_text(before + BEGIN + "\n" + markdown(found) + "\n" + END + rest.partition(END)[2])
+    text = DOCUMENT.read_text()
+    for table, is_of_nodes in (("figures", False), (NODES, True)):
+        figures = [
+            each
+            for each in found["figures"]
+            if each["scenario"] == BY_ITSELF or (each["scenario"] == NODES) == is_of_nodes
+        ]
+        if any(each["scenario"] != BY_ITSELF for each in figures):
+            text = with_table(text, table, markdown({**found, "figures": figures}))
+    DOCUMENT.write_text(text)
+
+
+def with_table(text: str, name: str, table: str) -> str:
+    """The document with this table in its place."""
+    begin, end = BEGIN.format(name), END.format(name)
+    before, _, rest = text.partition(begin)
+    return before + begin + "\n" + table + "\n" + end + rest.partition(end)[2]
 
 
 def markdown(found: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ BAR_CPU_MS = 90.0  # per 1,000 relayed messages, everything counted
 RATE = 300  # messages a second of the paced rounds: a busy shop, and far below what a core can
 OURS = "one account"
 SHOWN_SECONDS = 20.0
+WARM_UP_SECONDS = 4.0  # before the first round: V8 is at its best only after that
 
 
 async def load(site: Site, accounts: list[dict[str, Any]]) -> Relay:
@@ -65,6 +66,8 @@ async def measure(stage: Stage) -> list[Figure]:
         else:
             print("  (the peers aren't installed: make bench-peers)")
         loads = {name: Relay(site, crowd) for name, (site, crowd) in found.items()}
+        for relay in loads.values():
+            await relay.run(WARM_UP_SECONDS, stage.messages)
         rounds: dict[str, list[Window]] = {name: [] for name in loads}
         for _ in range(stage.rounds):
             for name, relay in loads.items():

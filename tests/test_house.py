@@ -138,7 +138,7 @@ def test_every_pure_module_is_under_the_purity_contract() -> None:
 
 
 def test_python_locks_pin_everything_by_hash_and_name_no_registry() -> None:
-    for lock in ("requirements.lock", "requirements-dev.lock"):
+    for lock in ("requirements.lock", "requirements-dev.lock", "bench/peers/requirements.lock"):
         text = (ROOT / lock).read_text()
         pins = re.findall(r"^[a-z0-9.-]+==\S+(?: ;.*)? \\\n    --hash=", text, re.MULTILINE)
 
@@ -148,8 +148,9 @@ def test_python_locks_pin_everything_by_hash_and_name_no_registry() -> None:
         assert len(pins) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)), f"{lock}: an entry without a hash"
 
 
-def test_the_node_lock_pins_everything_by_hash_and_names_no_registry() -> None:
-    lock = json.loads((ROOT / "package-lock.json").read_text())
+@pytest.mark.parametrize("name", ["package-lock.json", "bench/peers/package-lock.json"])
+def test_the_node_lock_pins_everything_by_hash_and_names_no_registry(name: str) -> None:
+    lock = json.loads((ROOT / name).read_text())
     packages = {name: package for name, package in lock["packages"].items() if name}
 
     assert [name for name, package in packages.items() if "resolved" in package] == []
