@@ -188,23 +188,25 @@ class Streams:
     def _heal(self, account: str) -> None:
         """One healer per account at a time, whatever the number of holes and sockets."""
         if account not in self._healing:
-            task = asyncio.get_running_loop().create_task(self._read_holes(account))
-            self._healing[account] = task
-            task.add_done_callback(lambda _: self._healing.pop(account, None))
+            self._healing[account] = asyncio.get_running_loop().create_task(self._read_holes(account))
 
     async def _read_holes(self, account: str) -> None:
-        """Until there is none: while one was read, the next may have come."""
-        is_open = True
-        while is_open:
-            await asyncio.sleep(HOLE_SECONDS)
-            stream = self._streams.get(account)
-            if stream is None or not stream.has_hole:
-                return  # the bus has brought it
-            is_open = await self._read_hole(account, stream)
-            self._flush()
+        """Until there is none: while one was read, the next may have come. Where the stream moves on by itself, the bus
+        is bringing what is missing, and under load there is always something on its way."""
+        try:
+            while (stream := self._streams.get(account)) is not None and stream.has_hole:
+                cursor = stream.cursor
+                await asyncio.sleep(HOLE_SECONDS)
+                if stream.cursor > cursor or not stream.has_hole:
+                    continue
+                if not await self._read_hole(account, stream):
+                    return
+                self._flush()
+        finally:
+            del self._healing[account]  # in the same turn as the last look: who comes later begins anew
 
     async def _read_hole(self, account: str, stream: Stream) -> bool:
-        """Whether another hole is open. If nothing came of it, the next bulletin or sweep tries again."""
+        """Whether something came of it. If not, the next bulletin or sweep tries again."""
         cursor, head = stream.cursor, stream.head
         try:
             bulletin = await self._missed(account, cursor)
@@ -214,4 +216,4 @@ class Streams:
         if stream.head == head:
             stream.head = bulletin.cursor  # the store knows better than whoever said more
         self.offer(bulletin)
-        return stream.has_hole and stream.cursor > cursor
+        return stream.cursor > cursor

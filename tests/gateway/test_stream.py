@@ -1,7 +1,7 @@
 """The stream: bulletins in any order go in, in cursor order they come out; a hole is read from the store, once."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from itertools import pairwise
 
 import pytest
@@ -94,6 +94,7 @@ class Node:
         self.delivered: list[tuple[str, int, int]] = []
         self.reads: list[tuple[str, int]] = []
         self.flushes: list[int] = []
+        self.when_delivered: Callable[[], object] = lambda: None
         self.is_away = False
         self.is_bus_healthy = True
         self.streams = Streams(
@@ -106,6 +107,7 @@ class Node:
 
     def _deliver(self, bulletin: Bulletin) -> None:
         self.delivered.append((bulletin.account, bulletin.since, bulletin.cursor))
+        self.when_delivered()
 
     async def _missed(self, account: str, since: int) -> Bulletin:
         self.reads.append((account, since))
@@ -180,6 +182,34 @@ async def test_what_the_bus_brings_in_time_is_not_heard_again(node: Node) -> Non
     await healed()
 
     assert node.delivered == [(ACCOUNT, 0, 1), (ACCOUNT, 1, 2)]
+
+
+async def test_while_the_bus_brings_something_nothing_is_read(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    for since in range(0, 60, 2):  # there is always a hole, and never the same for long
+        node.streams.offer(a_bulletin(since + 1, since + 2))
+        await asyncio.sleep(0.002)
+        node.streams.offer(a_bulletin(since, since + 1))
+    await healed()
+
+    assert node.reads == []
+    assert len(node.delivered) == 60
+
+
+async def test_a_hole_that_opens_as_the_last_one_is_healed_is_not_left_to_the_sweep(node: Node) -> None:
+    def open_another() -> None:
+        if node.cursors[ACCOUNT] == 2:
+            node.cursors[ACCOUNT] = 4
+            node.streams.offer(a_bulletin(3, 4))
+
+    node.when_delivered = lambda: asyncio.get_running_loop().call_soon(open_another)
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 2
+    node.streams.offer(a_bulletin(1, 2))
+    await healed()
+    await healed()
+
+    assert node.delivered == [(ACCOUNT, 0, 2), (ACCOUNT, 2, 4)]
 
 
 async def test_a_head_beyond_the_stream_is_a_hole(node: Node) -> None:
