@@ -21,6 +21,7 @@ from chat.ticket import Answer, Ticket
 log = logging.getLogger("chat.ledger")
 
 TAILS = 50_000  # remembered (conversation, author) pairs
+AT_WORK_SECONDS = 1.0
 
 Settle = Callable[[list[Answer], list[Commit]], None]
 
@@ -39,6 +40,7 @@ class Ledger:
         self._tails: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lanes = lanes
         self._performing = 0
+        self._worked_at = float("-inf")
 
     def submit(self, ticket: Ticket) -> None:
         """Join the next batch. Raises Busy when too much is waiting already."""
@@ -55,6 +57,7 @@ class Ledger:
             self._performing += 1
             await self._perform(list(batch))
             self._performing -= 1
+            self._worked_at = self._clock.ticks()
             self._gather.done(batch)
             await asyncio.sleep(0)  # let the sockets be read: that is the next batch
 
@@ -66,6 +69,11 @@ class Ledger:
     def is_busy(self) -> bool:
         """Whether some tickets aren't settled yet."""
         return self._performing > 0 or not self._gather.is_empty
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it has been busy within the last second: under load there are moments without a batch."""
+        return self.is_busy or self._clock.ticks() - self._worked_at < AT_WORK_SECONDS
 
     async def _perform(self, tickets: list[Ticket]) -> None:
         try:

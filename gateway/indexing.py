@@ -22,7 +22,7 @@ CHARACTERS = 256  # of a text, that count as one document more
 CONVERSATIONS = 32  # of one turn
 PAGE = 64  # entries read at once: more than one change can write
 PAUSE_IDLE, PAUSE_BUSY = 1.0, 9.0  # for each second of work, while the ledger rests and while it works
-LONGEST_PAUSE = 0.25
+LONGEST_PAUSE = 1.0
 
 
 class Indexing:

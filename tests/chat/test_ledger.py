@@ -543,6 +543,18 @@ async def test_a_ledger_is_busy_while_a_batch_is_on_its_way(
         await answer
 
 
+async def test_a_ledger_is_at_work_until_a_second_after_its_last_batch(store: Store, clock: StillClock) -> None:
+    async with open_office(store, clock) as office:
+        assert not office.ledger.is_at_work
+        await office.start(DANA)
+        await a_few_turns()
+
+        clock.move(0.9)
+        assert (office.ledger.is_busy, office.ledger.is_at_work) == (False, True)
+        clock.move(0.2)
+        assert not office.ledger.is_at_work
+
+
 async def a_few_turns() -> None:
     """Let everybody on the loop do what doesn't need to wait."""
     for _ in range(5):
