@@ -112,7 +112,7 @@ class Shopbell:
         lanes = settings.lanes if settings.is_on_postgres else 1
         self.ledger = Ledger(store, clock, self._relay.settle, limits, lanes=lanes)
         self._relay.connect(self.ledger)
-        self._indexing = Indexing(store, clock, lambda: self.ledger.is_busy)
+        self._indexing = Indexing(store, clock, lambda: self.ledger.is_at_work)
         self.asking = Asking(self._relay.submit)
         self._alarms = Alarms(Timers(store), self.asking.ask, clock)
         self._roll = Roll(self._presence, hub, dirty.flush)
