@@ -134,7 +134,7 @@ class Snapshot(TypedDict):
 
 class Heads(TypedDict):
     type: Literal["heads"]
-    cursor: int
+    cursor: NotRequired[int]  # on the last of several
     heads: list[State]
 
 

@@ -160,7 +160,7 @@ class Mirror:
             held = self.heads.get(state["id"])
             if held is None or held["seq"] <= state["seq"]:
                 self.heads[state["id"]] = state
-        self._reach(frame["cursor"])
+        self._reach(frame.get("cursor"))
 
     def _synced(self, frame: Synced) -> None:
         self.is_synced = True

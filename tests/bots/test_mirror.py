@@ -81,6 +81,9 @@ def test_the_cursor_moves_by_what_says_everything_is_here() -> None:
     applies(mirror, {"type": "heads", "cursor": 14, "heads": []})
     assert mirror.cursor == 15
 
+    applies(mirror, {"type": "heads", "heads": [state(4, id="cnv_2")]})  # there is more to come
+    assert (mirror.cursor, mirror.heads["cnv_2"]["seq"]) == (15, 4)
+
 
 def test_before_synced_no_position_is_taken_for_complete() -> None:
     mirror = a_mirror(AGENT, snapshot(1, cursor=30), {"type": "heads", "cursor": 30, "heads": []}, synced=None)

@@ -133,7 +133,7 @@ export interface Snapshot {
 }
 export interface Heads {
   readonly type: "heads";
-  readonly cursor: number;
+  readonly cursor?: number; // on the last of several
   readonly heads: readonly State[];
 }
 export interface Gone {
