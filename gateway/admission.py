@@ -44,7 +44,7 @@ class HandshakeLimits(Struct, frozen=True):
 
     per_second: int
     unauthenticated: int
-    address_connects: Rate
+    address_connects: Meter
     address_unauthenticated: int
 
 
@@ -59,7 +59,7 @@ class Admission:
         self._clock = clock
         self._limits = limits
         self._handshakes = Bucket(Rate(limits.per_second, limits.per_second))
-        self._connects = Meter(limits.address_connects)
+        self._connects = limits.address_connects
         self._metrics = metrics
         self._waiting = 0
         self._waiting_by_address: dict[str, int] = {}

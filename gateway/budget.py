@@ -11,11 +11,11 @@ from chat.clock import Clock
 from chat.errors import RateLimited
 from gateway.address import network
 from gateway.api.problem import problem
-from gateway.limits import Meter, Rate
+from gateway.limits import Meter
 from gateway.metrics import Metrics
 
-Budget = Mapping[str, Rate]
-"""Rates by name: `requests` is for everything under /v1/, the others for what PLACES says."""
+Budget = Mapping[str, Meter]
+"""Meters by name: `requests` is for everything under /v1/, the others for what PLACES says."""
 
 PREFIX = "/v1/"
 # What costs more than an answer: rows that stay, a password's hash, a file. By method and path.
@@ -31,7 +31,7 @@ class Budgeted:
 
     def __init__(self, app: ASGIApp, budget: Budget, clock: Clock, metrics: Metrics) -> None:
         self._app = app
-        self._meters = {name: Meter(rate) for name, rate in budget.items()}
+        self._meters = budget
         self._clock = clock
         self._limited = metrics.limited
 

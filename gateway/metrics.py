@@ -71,6 +71,8 @@ class Metrics:
     limited: Counter = counter(
         "HTTP requests turned away by an address's limit: requests, sessions, logins, uploads.", "limit"
     )
+    limits_told: Counter = counter("Keys of limits whose use this node told the others.")
+    limits_shared: Gauge = gauge("1 while limits count over all nodes; 0: this node counts alone.")
     batch_asks: Histogram = histogram("Asks of one transaction.", _SIZES)
     signals_shed: Counter = counter("Signals dropped because their listener was slow.")
     signals_untold: Counter = counter("Signals that other nodes weren't told, as they were too many.")

@@ -225,7 +225,10 @@ class Settings:
         "`redis+sentinel://…?service=<name>`, `redis+cluster://…`.",
     )
     presence: str = setting(
-        "{bus}", bus_url, "Where it is kept who is here: `memory` or Redis. `{bus}` stands for where the bus is."
+        "{bus}",
+        bus_url,
+        "Where it is kept who is here, and where rates are counted over all nodes: `memory` or Redis. `{bus}` stands "
+        "for where the bus is.",
     )
     host: str = setting("", str, "Address to listen on. Empty: 127.0.0.1, or 0.0.0.0 where the host sets `PORT`.")
     port: int = setting("8000", whole(1, 65535), "Port to listen on.")

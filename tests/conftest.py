@@ -10,7 +10,7 @@ import pytest
 
 from chat.store import Store
 from tests.builders import StillClock, populate
-from tests.engines import BUSES, PRESENCES, STORES, BusEngine, PresenceEngine, StoreEngine
+from tests.engines import BUSES, DEBTS, PRESENCES, STORES, BusEngine, DebtsEngine, PresenceEngine, StoreEngine
 
 pytest.register_assert_rewrite("tests.law", "tests.office")
 
@@ -70,6 +70,14 @@ def store(engine: StoreEngine, runner: asyncio.Runner) -> Iterator[Store]:
 @pytest.fixture(params=BUSES)
 def buses(request: pytest.FixtureRequest) -> BusEngine:
     return BUSES[request.param]()
+
+
+@pytest.fixture(params=DEBTS)
+def debts(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[DebtsEngine]:
+    """Whatever it opens is closed in the end."""
+    engine = DEBTS[request.param]()
+    yield engine
+    runner.run(engine.close())
 
 
 @pytest.fixture(params=PRESENCES)

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -25,12 +25,15 @@ from chat.store.sqlite import SqliteStore
 from gateway.bus import Bus
 from gateway.bus.memory import Exchange, MemoryBus
 from gateway.bus.redis import RedisBus
-from gateway.redis_client import new_client
+from gateway.debts import Debts
+from gateway.debts.memory import MemoryDebts
+from gateway.debts.redis import RedisDebts
+from gateway.redis_client import Client, new_client
 from presence import Presence
 from presence.memory import Leases, MemoryPresence
 from presence.redis import RedisPresence
 from tests.builders import StillClock
-from tests.servers import postgres, redis, redis_cluster, redis_sentinel
+from tests.servers import RedisServer, postgres, redis, redis_cluster, redis_sentinel
 
 
 class StoreEngine(Protocol):
@@ -334,6 +337,74 @@ class RedisPresenceEngine:
         redis().ask("EVAL", script, "0", f"{self._prefix}:*", str(round(seconds * 1000)))
 
 
+class DebtsEngine(Protocol):
+    def open(self) -> Debts:
+        """A node's; all nodes of one engine count together."""
+        ...
+
+    def pass_time(self, seconds: float) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class MemoryDebtsEngine:
+    def __init__(self) -> None:
+        self._clock = StillClock()
+        self._free: dict[str, float] = {}
+
+    def open(self) -> MemoryDebts:
+        return MemoryDebts(self._clock.ticks, self._free)
+
+    def pass_time(self, seconds: float) -> None:
+        self._clock.move(seconds)
+
+    async def close(self) -> None: ...
+
+
+class RedisDebtsEngine:
+    """A prefix of its own on the run's server, where keys are free earlier when the test says so."""
+
+    _numbers = iter(range(1, 1_000_000))
+
+    def __init__(self) -> None:
+        self.prefix = f"debts{next(self._numbers)}"
+        self._clients: list[Client] = []
+
+    def open(self) -> RedisDebts:
+        self._clients.append(new_client(self._url()))
+        return RedisDebts(self._clients[-1], self.prefix)
+
+    def pass_time(self, seconds: float) -> None:
+        script = """
+            for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+              redis.call('SET', key, string.format('%.0f', redis.call('GET', key) - ARGV[2]), 'KEEPTTL')
+            end"""
+        for server in self.servers:
+            server.ask("EVAL", script, "0", f"{self.prefix}:*", str(round(seconds * 1_000_000)))
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.aclose()
+
+    @property
+    def servers(self) -> Sequence[RedisServer]:
+        return [redis()]
+
+    def _url(self) -> str:
+        return redis().url
+
+
+class ClusterDebtsEngine(RedisDebtsEngine):
+    """The same on the run's Cluster."""
+
+    @property
+    def servers(self) -> Sequence[RedisServer]:
+        return redis_cluster().servers
+
+    def _url(self) -> str:
+        return redis_cluster().url
+
+
 STORES: dict[str, Callable[[Path], StoreEngine]] = {
     "sqlite": SqliteEngine,
     "sqlite-slow": SlowSqliteEngine,
@@ -346,4 +417,9 @@ BUSES: dict[str, Callable[[], BusEngine]] = {
     "redis-cluster": ClusterBusEngine,
 }
 PRESENCES: dict[str, Callable[[], PresenceEngine]] = {"memory": MemoryPresenceEngine, "redis": RedisPresenceEngine}
+DEBTS: dict[str, Callable[[], DebtsEngine]] = {
+    "memory": MemoryDebtsEngine,
+    "redis": RedisDebtsEngine,
+    "redis-cluster": ClusterDebtsEngine,
+}
 CLOCKS: dict[str, Callable[[], Clock]] = {"system": SystemClock, "still": StillClock}

@@ -59,7 +59,7 @@ class Logins:
 
         Raises BadCredentials, TotpNeeded, RateLimited after many failures, and Busy.
         """
-        with self._throttle.guess(email):
+        async with self._throttle.guess(email):
             agent, stored = await self._directory.agent_by_email(email) or (None, None)
             # Checked also when there is nobody, so that the time tells nothing.
             matches = await self._passwords.match(stored, password)

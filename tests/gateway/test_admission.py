@@ -8,7 +8,7 @@ from websockets.datastructures import Headers
 
 from gateway.address import Addresses
 from gateway.admission import Admission, HandshakeLimits, Turned
-from gateway.limits import Rate
+from gateway.limits import Meter, Rate
 from gateway.metrics import new_metrics
 from gateway.origins import Origin, Origins
 from tests.builders import StillClock
@@ -33,7 +33,7 @@ def an_admission(
         Addresses(("10.0.0.1",)),
         clock or StillClock(),
         new_metrics(),
-        HandshakeLimits(per_second, unauthenticated, connects, of_one),
+        HandshakeLimits(per_second, unauthenticated, Meter(connects), of_one),
     )
 
 

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from gateway.budget import PLACES, limited
-from gateway.limits import Rate
+from gateway.limits import Meter, Rate
 from gateway.metrics import Metrics, new_metrics
 from tests.builders import StillClock
 
@@ -25,7 +25,8 @@ class Browser:
     def __init__(self, **rates: Rate) -> None:
         self.clock, self.metrics = StillClock(), new_metrics()
         budget = {"requests": AMPLE, "sessions": AMPLE, "logins": AMPLE, "uploads": AMPLE} | rates
-        self._app = limited(budget, self.clock, self.metrics)(_everything())
+        meters = {name: Meter(rate) for name, rate in budget.items()}
+        self._app = limited(meters, self.clock, self.metrics)(_everything())
 
     async def asks(self, method: str = "GET", path: str = "/v1/me", host: str = "198.51.100.7") -> httpx.Response:
         transport = httpx.ASGITransport(self._app, client=(host, 4711))

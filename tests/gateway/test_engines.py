@@ -14,7 +14,7 @@ from chat.store.sqlite import SqliteStore
 from gateway import settings
 from gateway.bus.memory import MemoryBus
 from gateway.bus.redis import RedisBus
-from gateway.engines import new_bus, new_presence, new_redis, open_store
+from gateway.engines import new_bus, new_debts, new_presence, new_redis, open_store
 from gateway.metrics import new_metrics
 from presence.memory import MemoryPresence
 from presence.redis import RedisPresence
@@ -50,7 +50,7 @@ async def test_a_postgres_that_is_away_is_unavailable(tmp_path: Path) -> None:
         await open_store(away)
 
 
-async def test_bus_and_presence_are_in_memory_or_in_redis() -> None:
+async def test_bus_presence_and_limits_are_in_memory_or_in_redis() -> None:
     ticks, url = StillClock().ticks, "redis://127.0.0.1:1/0"
 
     assert isinstance(new_bus("memory", new_metrics()), MemoryBus)
@@ -59,6 +59,8 @@ async def test_bus_and_presence_are_in_memory_or_in_redis() -> None:
     redis = new_redis(url)
     assert redis is not None
     assert isinstance(new_presence(redis, ticks), RedisPresence)
+    assert new_debts(redis, ticks).is_shared
+    assert not new_debts(None, ticks).is_shared
     await redis.aclose()
 
 

@@ -38,11 +38,18 @@ from tests.builders import (
     a_move,
     store_moves,
 )
+from tests.engines import SqliteEngine, StoreEngine
 from tests.node import Node, on_a_node
 from tests.pair import two_healthy_nodes
 from tests.peer import Frame, Peer, new_id
 
 C = "cnv_parcel"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> StoreEngine:
+    """One is as good as another here."""
+    return SqliteEngine(tmp_path)
 
 
 @dataclass(eq=False)
