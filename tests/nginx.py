@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.servers import START_SECONDS
+from tests.servers import START_SECONDS, a_free_port
 
 SHIPPED = Path(__file__).parent.parent / "deploy" / "nginx.conf"
 
@@ -74,24 +76,43 @@ class Nginx:
         ]
 
 
-def shipped(folder: Path, ports: dict[int, int], certificate: Path, key: Path, **lines: str) -> str:
-    """The configuration that we ship, with these ports instead of its own and everything else in `folder`.
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where an nginx with our configuration listens. `plain` is the same server without TLS, which we don't ship."""
 
-    `lines` replace whole directives by their name, such as worker_shutdown_timeout.
+    nodes: tuple[int, int]
+    tls: int = field(default_factory=a_free_port)
+    plain: int = field(default_factory=a_free_port)
+    redirect: int = field(default_factory=a_free_port)
+
+
+def shipped(folder: Path, ports: Ports, certificate: tuple[Path, Path], **lines: str) -> str:
+    """The configuration that we ship, on these ports and with everything else in `folder`.
+
+    `lines` are other values for some directives, such as worker_shutdown_timeout.
     """
+    replaced = {
+        "user www-data;": "user root;" if os.geteuid() == 0 else "",
+        "http {\n": f"http {{\n{temporary(folder)}",
+        "127.0.0.1:8001": f"127.0.0.1:{ports.nodes[0]}",
+        "127.0.0.1:8002": f"127.0.0.1:{ports.nodes[1]}",
+        "listen 80;": f"listen 127.0.0.1:{ports.redirect};",
+        "listen 443 ssl;": f"listen 127.0.0.1:{ports.tls} ssl; listen 127.0.0.1:{ports.plain};",
+        "/etc/ssl/shopbell/fullchain.pem": str(certificate[0]),
+        "/etc/ssl/shopbell/privkey.pem": str(certificate[1]),
+    }
+    replaced |= {f"{name} {directive(name)};": f"{name} {value};" for name, value in lines.items()}
     text = SHIPPED.read_text()
-    who = "root" if os.geteuid() == 0 else ""
-    text = _replaced(text, "user www-data;", f"user {who};" if who else "")
-    for old, new in ports.items():
-        text = _replaced(
-            text, f":{old} " if old > 1024 else f"listen {old}", f":{new} " if old > 1024 else f"listen {new}"
-        )
-    text = _replaced(text, "/etc/ssl/shopbell/fullchain.pem", str(certificate))
-    text = _replaced(text, "/etc/ssl/shopbell/privkey.pem", str(key))
-    for name, line in lines.items():
-        old_line = next(each for each in text.splitlines() if each.strip().startswith(f"{name} "))
-        text = _replaced(text, old_line, f"{name} {line};")
-    return text.replace("http {\n", "http {\n" + temporary(folder), 1)
+    for old, new in replaced.items():
+        assert text.count(old) == 1, f"{old} stands {text.count(old)} times in {SHIPPED.name}"
+        text = text.replace(old, new)
+    return text
+
+
+def directive(name: str) -> str:
+    """The value that it has in the configuration that we ship."""
+    (value,) = re.findall(rf"^\s*{name}\s+([^;]+);", SHIPPED.read_text(), re.MULTILINE)
+    return str(value)
 
 
 def site(folder: Path, server: str, *, http: str = "") -> str:
@@ -104,11 +125,6 @@ def temporary(folder: Path) -> str:
     """Where nginx keeps what it can't keep in memory."""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     return "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds)
-
-
-def _replaced(text: str, old: str, new: str) -> str:
-    assert text.count(old) == 1, f"{old} stands {text.count(old)} times in {SHIPPED.name}"
-    return text.replace(old, new)
 
 
 def _listens(port: int) -> bool:
