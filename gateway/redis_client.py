@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from gateway.redis_url import RedisAddress, parse_redis_url
@@ -31,6 +31,14 @@ _ALIVE = {
 Client: TypeAlias = Redis | RedisCluster
 
 
+class _PrimaryPool(SentinelConnectionPool):
+    """Connections to the primary, and to the Sentinels that name it."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self.sentinel_manager.aclose()
+
+
 def new_client(url: str, seconds: float = COMMAND_SECONDS) -> Client:
     """For commands of whoever keeps something in Redis. Whoever opens it closes it, by `aclose`.
 
@@ -51,7 +59,9 @@ def new_client(url: str, seconds: float = COMMAND_SECONDS) -> Client:
         return RedisCluster(startup_nodes=nodes, require_full_coverage=False, ssl=address.is_tls, **options)
     if address.kind == "sentinel":
         sentinel = new_sentinel(address, seconds)
-        primary: Redis = sentinel.master_for(address.service, ssl=address.is_tls, **options)
+        primary: Redis = sentinel.master_for(
+            address.service, connection_pool_class=_PrimaryPool, ssl=address.is_tls, **options
+        )
         return primary
     host, port = address.hosts[0]
     return Redis(host=host, port=port, ssl=address.is_tls, **options)

@@ -27,8 +27,8 @@ log = logging.getLogger("gateway.bus.line")
 
 CONNECT_SECONDS = 3.0  # for the connection and for saying who we are
 CONFIRM_SECONDS = 3.0  # for a subscription
-BEAT_SECONDS = 0.5
-TICK_SECONDS = 0.25
+BEAT_SECONDS = 0.4
+TICK_SECONDS = 0.2
 SILENCE_SECONDS = 6.0  # without a byte, though there is a heartbeat to answer: the connection is half open
 LAST_SECONDS = 1.0  # for the last words of a node that ends
 BACKOFF_SECONDS = (0.1, 1.0)  # a Redis that is back is found within this

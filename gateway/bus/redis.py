@@ -202,7 +202,7 @@ class RedisBus:
         if beat.says is Says.LEAVES:
             line.pulse.leave(beat.node)
         else:
-            line.pulse.hear(beat.node, now)
+            line.pulse.hear(beat.node, beat.at, now)
         if beat.says is not Says.HERE and beat.node != self._node:
             self._lose()
 
