@@ -86,6 +86,8 @@ def _figures(rounds: dict[str, list[Window]], late: dict[str, list[Latencies]]) 
         bar = BAR_CPU_MS if name == OURS else None
         cpu = [each.cpu_ms_per_1000 for each in measured]
         found.append(figure("nodes", f"{name}, CPU of everything per 1,000 messages", "ms", cpu, bar))
+        whole = [each.whole_ms_per_1000 for each in measured]
+        found.append(figure("nodes", f"{name}, the same until everything rests", "ms", whole))
         for part in measured[0].parts:
             split = [each.parts_ms_per_1000[part] for each in measured]
             found.append(figure("nodes", f"{name}, of that {part}", "ms", split))

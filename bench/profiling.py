@@ -84,7 +84,7 @@ async def profile(stage: Stage, what: str) -> None:
             healed = grown["shopbell_holes_healed_total"]
             print(f"  {name}: {asks / batches:.0f} asks a transaction, {healed:.0f} holes healed in {batches:.0f}")
         if scene.postgres and before:
-            spending.print_spending(before, spending.spent(scene.postgres), plain.count)
+            spending.print_spending(before, spending.spent(scene.postgres), plain.whole_count)
         spying = [
             await asyncio.create_subprocess_exec(
                 *(spy, "record", "--pid", str(server.process), "--duration", str(round(stage.seconds) + 1)),

@@ -42,6 +42,7 @@ class Relay:
         """A window of so many seconds, or of so many messages if they come sooner, after a warm-up. Afterwards every
         message must have come and been acked."""
         self._running = True
+        before, used = self._relayed, sum(self._server.parts().values())
         for pair in self._crowd.pairs:
             for _ in range(IN_FLIGHT):
                 pair.ask()
@@ -52,6 +53,8 @@ class Relay:
         await self._until_quiet()
         self._crowd.check(self._relayed)
         await until_it_rests(self._server)
+        measured.whole_count = self._relayed - before
+        measured.whole_seconds = sum(self._server.parts().values()) - used
         return measured
 
     async def _until(self, seconds: float, messages: int | None) -> None:

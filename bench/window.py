@@ -26,6 +26,9 @@ class Window:
     """CPU seconds, of a server or of each part of several."""
     others_seconds: float = 0.0
     """CPU time on the server's core that wasn't the server's."""
+    whole_count: int = 0
+    whole_seconds: float = 0.0
+    """The same with what came before and after: the warm-up, and what is done behind until all rests."""
 
     @property
     def cpu_seconds(self) -> float:
@@ -38,6 +41,10 @@ class Window:
     @property
     def parts_ms_per_1000(self) -> dict[str, float]:
         return {name: seconds * 1e6 / self.count for name, seconds in self.parts.items()}
+
+    @property
+    def whole_ms_per_1000(self) -> float:
+        return self.whole_seconds * 1e6 / self.whole_count
 
     @property
     def per_second(self) -> float:
@@ -53,7 +60,7 @@ class Window:
         return (
             f"{self.cpu_ms_per_1000:6.1f} ms per 1,000   {self.per_second:9,.0f}/s   "
             f"core: server {100 * self.cpu_seconds / self.seconds:3.0f} %, others {self.others_percent:3.0f} %"
-        ) + (f"   ({split})" if len(self.parts) > 1 else "")
+        ) + (f"   ({split})   until all rests {self.whole_ms_per_1000:.1f}" if len(self.parts) > 1 else "")
 
 
 @asynccontextmanager
