@@ -22,16 +22,21 @@ from redis.exceptions import (
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.bus import Bus
+from gateway.bus.redis import RedisBus
 from gateway.doctor.clocks import Clock, read
 from gateway.doctor.finding import Finding, fail, note, well
-from gateway.engines import new_bus
+from gateway.metrics import new_metrics
 from gateway.redis_client import Client, new_client
 
 SECONDS = 3.0  # for each answer
 HEALTHY_SECONDS = 6.0  # for a connection that hears itself
 FAR_MS = 20.0
+PREFIX = "shopbell:doctor"  # nodes hear nothing of us, and don't miss us afterwards
 WAYS = 3  # the shortest of so many counts
-RULE = "on >password ~shopbell:* &shopbell:* +@all -@dangerous -@admin"
+RULE = (
+    "on ><password> ~shopbell:* &shopbell:* +@read +@write +@pubsub +@scripting +@connection +time +command "
+    "+cluster|slots -@dangerous"
+)
 """Of a Redis user who may do what nodes do, and little else. docs/operations.md has it too."""
 
 # What presence and limits do there, in one script. The key is gone a moment later.
@@ -57,7 +62,7 @@ class Told(Struct, frozen=True, kw_only=True):
 
 async def ask(client: Client) -> Told:
     """Ask it. Raises RedisError and OSError."""
-    key = f"shopbell:{{doctor-{secrets.token_hex(4)}}}:doctor"
+    key = f"{PREFIX}:{{{secrets.token_hex(4)}}}"
     ways = []
     for _ in range(WAYS):
         before = time.time()
@@ -105,7 +110,7 @@ async def echo(url: str) -> float:
 
 @asynccontextmanager
 async def _running(url: str) -> AsyncIterator[Bus]:
-    bus = new_bus(url)
+    bus = RedisBus(url, PREFIX, metrics=new_metrics())
     task = asyncio.get_running_loop().create_task(bus.run())
     try:
         yield bus

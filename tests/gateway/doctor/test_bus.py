@@ -8,6 +8,7 @@ import signal
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError
@@ -18,6 +19,7 @@ from gateway.doctor.clocks import HERE
 from gateway.doctor.finding import Finding
 from tests.servers import RedisServer, a_free_port
 
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 PASSWORD = "a-password-of-redis"
 
 
@@ -50,8 +52,9 @@ def test_what_one_node_says_another_hears(redis: RedisServer) -> None:
     assert redis.ask("DBSIZE") == "0", "nothing is left there"
 
 
-def test_the_rule_that_it_advises_is_enough(redis: RedisServer) -> None:
-    url = user(redis, *RULE.replace("password", PASSWORD).split())
+def test_the_rule_that_it_advises_is_enough_and_the_documents(redis: RedisServer) -> None:
+    assert f"ACL SETUSER shopbell {RULE}\n" in OPERATIONS.read_text()
+    url = user(redis, *RULE.replace("<password>", PASSWORD).split())
 
     assert [finding.level for finding in looked(url)] == ["ok"]
 
