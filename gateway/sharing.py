@@ -14,8 +14,9 @@ from itertools import islice
 from chat.clock import Clock
 from chat.errors import Unavailable
 from gateway.debts import Debts, Taken
-from gateway.limits import ROUNDING, Meter, Rate, Untold
+from gateway.limits import ROUNDING, Meter, Rate
 from gateway.metrics import Metrics
+from gateway.shared_meter import SharedMeter
 
 log = logging.getLogger("gateway.sharing")
 
@@ -36,7 +37,7 @@ class Sharing:
         self._clock = clock
         self._told = metrics.limits_told
         self._is_shared = metrics.limits_shared
-        self._meters: dict[str, tuple[Meter, Untold, float]] = {}
+        self._meters: dict[str, tuple[SharedMeter, float]] = {}
         self._is_shared.set(debts.is_shared)
         self._rung, self._awaited = asyncio.Event(), asyncio.Event()
         self._is_here = True
@@ -45,9 +46,8 @@ class Sharing:
         """A meter whose keys are limited on all nodes together."""
         if not self._debts.is_shared:
             return Meter(rate)
-        untold = Untold(rate, self._ring)
-        meter = Meter(rate, untold=untold)
-        self._meters[name] = (meter, untold, rate.burst / rate.per_second)
+        meter = SharedMeter(rate, self._ring)
+        self._meters[name] = (meter, rate.burst / rate.per_second)
         return meter
 
     async def confirm(self, name: str, key: str) -> float:
@@ -58,7 +58,7 @@ class Sharing:
         """
         if name not in self._meters or not self._is_here:
             return 0.0
-        meter, _, burst = self._meters[name]
+        meter, burst = self._meters[name]
         wait = (await self._tell([(name, key)]))[0] - burst
         if wait <= ROUNDING:
             return 0.0
@@ -88,7 +88,7 @@ class Sharing:
 
     def _due(self) -> list[tuple[str, str]]:
         """What is told next. Of more than that the rest follows at once."""
-        due = ((name, key) for name, (_, untold, _) in self._meters.items() for key in untold.due)
+        due = ((name, key) for name, (meter, _) in self._meters.items() for key in meter.due)
         found = list(islice(due, TOGETHER + 1))
         if len(found) > TOGETHER:
             self._ring(is_awaited=True)
@@ -101,8 +101,8 @@ class Sharing:
         counts: list[int] = []
         taken: list[Taken] = []
         for name, key in keys:
-            _, untold, burst = self._meters[name]
-            count, seconds, alone = untold.tell(key, now)
+            meter, burst = self._meters[name]
+            count, seconds, alone = meter.tell(key, now)
             counts.append(count)
             taken.append(Taken(f"{name}:{key}", seconds, alone, burst))
         try:
@@ -113,9 +113,7 @@ class Sharing:
             self._tell_away(error)
             owed = [0.0] * len(keys)
         for (name, key), count, each in zip(keys, counts, owed, strict=True):
-            meter, untold, _ = self._meters[name]
-            untold.told(key, count)
-            meter.learn(key, now + each, self._clock.ticks())
+            self._meters[name][0].learn(key, count, now + each, self._clock.ticks())
         return owed
 
     def _tell_away(self, error: Unavailable) -> None:
@@ -133,5 +131,5 @@ class Sharing:
     def _set_here(self, is_here: bool) -> None:
         self._is_here = is_here
         self._is_shared.set(is_here)
-        for _, untold, _ in self._meters.values():
-            untold.is_answered = is_here
+        for meter, _ in self._meters.values():
+            meter.is_answered = is_here

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.limits import MOST
+from gateway.shared_meter import MOST
 
 __all__ = ["MOST", "Debts", "Taken"]
 
@@ -35,6 +35,6 @@ class Debts(Protocol):
         ...
 
     async def add(self, taken: Sequence[Taken]) -> list[float]:
-        """Seconds that are now owed of each, at most MOST bursts, less than 0 if nothing. Without any: see whether it
-        answers. Raises Unavailable soon."""
+        """Seconds that are owed of each now, less than 0 if nothing, MOST bursts at most. No key twice. Without any: see
+        whether it answers. Raises Unavailable soon."""
         ...

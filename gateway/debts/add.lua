@@ -1,14 +1,21 @@
--- KEYS[1] when one key owes nothing any more; ARGV taken, of which owed alone, burst, most. All in µs, on Redis's clock.
--- What was added before counts for as long as a burst of what wasn't said yet could stand behind it.
+-- KEYS: of each the moment when it owes nothing any more. ARGV[1], packed, as many arguments cost the node more than all
+-- the rest: of each taken, of which owed alone, burst, most. All in µs, on Redis's clock. Returns what each owes now.
+-- A key is kept until nothing that is told late can matter.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local found = redis.pcall('GET', KEYS[1])
-local free = type(found) == 'string' and tonumber(string.match(found, '^%d+$')) or 0
-free = math.min(math.max(free + ARGV[1], now + ARGV[2]), now + ARGV[4])
-local kept = math.ceil((free - now + ARGV[3]) / 1000)
-if kept > 0 then
-  redis.call('SET', KEYS[1], string.format('%.0f', free), 'PX', kept)
-else
-  redis.call('DEL', KEYS[1])
+local numbers = cmsgpack.unpack(ARGV[1])
+local owed = {}
+local found = redis.call('MGET', unpack(KEYS))
+for i, key in ipairs(KEYS) do
+  local taken, alone, burst, most = numbers[4 * i - 3], numbers[4 * i - 2], numbers[4 * i - 1], numbers[4 * i]
+  local before = found[i] and tonumber(string.match(found[i], '^%d+$')) or 0
+  local free = math.min(math.max(before + taken, now + alone), now + most)
+  local kept = math.ceil((free - now + burst) / 1000)
+  if kept > 0 then
+    redis.call('SET', key, string.format('%.0f', free), 'PX', kept)
+  else
+    redis.call('DEL', key)
+  end
+  owed[i] = free - now
 end
-return free - now
+return owed

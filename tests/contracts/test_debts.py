@@ -42,12 +42,6 @@ async def test_keys_do_not_know_each_other(debts: DebtsEngine) -> None:
     assert again == [about(8), about(10), about(1)]
 
 
-async def test_one_key_twice_at_once_counts_twice(debts: DebtsEngine) -> None:
-    owed = await debts.open().add([Taken("m:a", 10, 10, 100)] * 2)
-
-    assert owed == [about(10), about(20)]
-
-
 async def test_what_is_owed_passes_with_time(debts: DebtsEngine) -> None:
     first, second = debts.open(), debts.open()
     await adds(first, 50)

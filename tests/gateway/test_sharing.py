@@ -18,9 +18,10 @@ from gateway import sharing as module
 from gateway.debts import Taken
 from gateway.debts.memory import MemoryDebts
 from gateway.debts.redis import RedisDebts
-from gateway.limits import SOON, Meter, Rate
+from gateway.limits import Meter, Rate
 from gateway.metrics import new_metrics
 from gateway.redis_client import new_client
+from gateway.shared_meter import SOON, SharedMeter
 from gateway.sharing import EVERY_SECONDS, TOGETHER, Sharing
 from tests.builders import StillClock
 from tests.node import Node as WholeNode
@@ -95,9 +96,9 @@ class Node:
         self.telling: asyncio.Task[list[float]] | None = None
 
     def unconfirmed(self, key: str) -> float:
-        untold = self.meter.untold
-        assert untold is not None
-        return untold._counts.get(key, [0])[0] + untold._telling.get(key, 0)
+        assert isinstance(self.meter, SharedMeter)
+        _, untold, _, telling = self.meter._keys[key]
+        return untold + telling
 
     def begin(self) -> None:
         """Tell what is due, unless it is at that already."""
@@ -183,98 +184,6 @@ async def test_nodes_together_let_through_hardly_more_than_one_and_a_lone_one_no
         assert world.refused > 100
         assert world.too_many <= (nodes - 1) * world.half + delayed + 0.01, f"{rate}, seed {SEED}"
         assert world.too_few <= (nodes > 1) * nodes * rate.burst / 4 + delayed + 0.01, f"{rate}, seed {SEED}"
-
-
-async def test_who_is_at_one_node_alone_is_limited_there_as_by_a_meter_of_its_own() -> None:
-    clock = SlowClock()
-    node, alone = Node(clock, {}, LIMIT), Meter(LIMIT)
-    dice = random.Random(SEED)
-
-    for _ in range(2000):
-        clock.seconds += dice.choice([0.1, 0.3, 1.0, 5.0])
-        wait = node.meter.take("a", clock.ticks())
-        assert wait == pytest.approx(alone.take("a", clock.ticks()), abs=0.01)
-        node.begin()
-        for _ in range(2):
-            await asyncio.sleep(0)
-            await node.wire.moves_on(clock.ticks())
-
-
-async def test_what_others_took_is_learned() -> None:
-    clock, free = SlowClock(), dict[str, float]()
-    here, there = Node(clock, free, LIMIT), Node(clock, free, LIMIT)
-    for _ in range(5):
-        assert here.meter.take("a", clock.ticks()) == 0
-    await tells(here)
-    assert there.meter.take("a", clock.ticks()) == 0
-
-    for _ in range(2):
-        assert there.meter.take("a", clock.ticks()) == 0
-    await tells(there)
-
-    assert [there.meter.take("a", clock.ticks()) for _ in range(3)] == [0.0, 0.0, pytest.approx(1.0)]
-    assert there.meter.take("b", clock.ticks()) == 0
-
-
-async def test_what_is_taken_while_an_answer_is_on_its_way_counts_on_top_of_it() -> None:
-    clock, free = SlowClock(), dict[str, float]()
-    here, there = Node(clock, free, LIMIT), Node(clock, free, LIMIT)
-    for _ in range(5):
-        here.meter.take("a", clock.ticks())
-    await tells(here)
-    for _ in range(3):
-        there.meter.take("a", clock.ticks())
-    there.begin()
-    await asyncio.sleep(0)
-
-    assert there.meter.take("a", clock.ticks()) == 0
-    await tells(there)
-
-    assert [there.meter.take("a", clock.ticks()) for _ in range(2)] == [0.0, pytest.approx(1.0)]
-
-
-async def tells(node: Node) -> None:
-    node.begin()
-    for _ in range(2):
-        await asyncio.sleep(0)
-        await node.wire.moves_on(node.sharing._clock.ticks())
-    assert node.telling is not None
-    await node.telling
-
-
-async def test_half_a_burst_that_nobody_has_confirmed_waits_for_that() -> None:
-    node = Node(SlowClock(), {}, LIMIT)
-    now = 1000.0
-
-    assert [node.meter.take("a", now) for _ in range(6)] == [0.0] * 5 + [SOON]
-    await tells(node)
-
-    assert [node.meter.take("a", now) for _ in range(6)] == [0.0] * 5 + [pytest.approx(1.0)]
-
-
-async def test_little_is_told_nobody() -> None:
-    clock = SlowClock()
-    node = Node(clock, {}, LIMIT)
-
-    for key in "abcdefgh":
-        node.meter.take(key, clock.ticks())
-        node.meter.take(key, clock.ticks())
-
-    assert node.sharing._due() == []
-    node.meter.take("a", clock.ticks())
-    assert node.sharing._due() == [("m", "a")]
-
-
-async def test_what_a_full_meter_forgets_is_not_told_either() -> None:
-    clock = SlowClock()
-    node = Node(clock, {}, LIMIT)
-    node.meter._most = 100
-
-    for number in range(1000):
-        node.meter.take(str(number), clock.ticks())
-
-    assert node.meter.untold is not None
-    assert len(node.meter.untold) <= 101
 
 
 # --- the task --------------------------------------------------------------------------------------------------------
@@ -373,30 +282,13 @@ async def test_while_nobody_answers_each_node_counts_for_itself_and_says_so_once
     ]
 
 
-async def test_who_was_busy_while_nobody_answered_does_not_owe_all_of_that() -> None:
-    clock, free = SlowClock(), dict[str, float]()
-    node, other = Node(clock, free, LIMIT), Node(clock, free, LIMIT)
-    assert node.meter.untold is not None
-    node.meter.untold.is_answered = False
-    for _ in range(1000):
-        clock.seconds += 1
-        node.meter.take("a", clock.ticks())
-    for _ in range(3):
-        other.meter.take("a", clock.ticks())
-    await tells(other)
-    node.meter.untold.is_answered = True
-    await tells(node)
-
-    assert [node.meter.take("a", clock.ticks()) for _ in range(3)] == [0.0, 0.0, pytest.approx(1.0)]
-
-
 def test_a_node_that_is_alone_has_plain_meters() -> None:
     clock = StillClock()
     metrics = new_metrics()
 
     sharing = Sharing(MemoryDebts(clock.ticks), clock, metrics)
 
-    assert sharing.meter("m", LIMIT).untold is None
+    assert type(sharing.meter("m", LIMIT)) is Meter
     assert metrics.registry.get_sample_value("shopbell_limits_shared") == 0
 
 

@@ -35,31 +35,35 @@ async def debts_in(server: RedisServer) -> AsyncIterator[RedisDebts]:
     await client.aclose()
 
 
-async def test_a_key_lives_as_long_as_it_can_matter() -> None:
+@pytest.fixture
+def engine(runner: asyncio.Runner) -> Iterator[RedisDebtsEngine]:
+    """On the run's server."""
     engine = RedisDebtsEngine()
-    name = f"{engine.prefix}:{{{A}}}:owed"
+    yield engine
+    runner.run(engine.close())
 
-    await engine.open().add([Taken(A, 5.0, 5.0, 20.0)])
-    assert 24_000 < int(redis().ask("PTTL", name)) <= 25_000
-    await engine.open().add([Taken(A, -100.0, -100.0, 20.0)])
-    assert redis().ask("EXISTS", name) == "0"
-    await engine.close()
+
+async def test_a_key_lives_as_long_as_it_can_matter(engine: RedisDebtsEngine) -> None:
+    debts = engine.open()
+
+    await debts.add([Taken(A, 5.0, 5.0, 20.0)])
+    assert 24_000 < int(redis().ask("PTTL", debts._name(A))) <= 25_000
+    await debts.add([Taken(A, -100.0, -100.0, 20.0)])
+    assert redis().ask("EXISTS", debts._name(A)) == "0"
 
 
 @pytest.mark.parametrize(
     "left", [("SET", "nonsense"), ("SET", "nan"), ("SET", "-1e300"), ("RPUSH", "a list"), ("SET", "")]
 )
-async def test_what_others_left_under_its_name_is_written_over(left: tuple[str, str]) -> None:
-    engine = RedisDebtsEngine()
-    command, value = left
-    redis().ask(command, f"{engine.prefix}:{{{A}}}:owed", value)
+async def test_what_others_left_under_its_name_is_written_over(engine: RedisDebtsEngine, left: tuple[str, str]) -> None:
     debts = engine.open()
+    command, value = left
+    redis().ask(command, debts._name(A), value)
 
     assert [await debts.add([Taken(A, 5.0, 5.0, 20.0)]) for _ in range(2)] == [
         [pytest.approx(5, abs=0.5)],
         [pytest.approx(10, abs=0.5)],
     ]
-    await engine.close()
 
 
 async def test_whoever_is_away_is_unavailable_and_later_there_again_and_empty(own: RedisServer) -> None:
