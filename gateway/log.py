@@ -31,6 +31,8 @@ def configure(form: Literal["auto", "plain", "json"] | str, level: str, stream: 
     root.setLevel(level.upper())
     logging.captureWarnings(True)
     logging.getLogger("alembic").setLevel("WARNING")
+    # While the database is away it would say so for each pool again and again, with a traceback; we say it in a line.
+    logging.getLogger("asyncpg.pool").setLevel("ERROR")
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # its own handlers would print everything twice
         logger = logging.getLogger(name)
         logger.handlers.clear()

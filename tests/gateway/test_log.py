@@ -86,6 +86,15 @@ def test_a_secret_that_slips_in_is_blotted_out(form: str, secret: str) -> None:
     assert "cookie shopbell=…; token=…" in line
 
 
+def test_a_pool_that_tries_again_and_again_says_nothing_of_it() -> None:
+    stream = io.StringIO()
+    log.configure("plain", "info", stream)
+
+    logging.getLogger("asyncpg.pool").warning("Failed to restore the pool connection floor; retrying")
+
+    assert stream.getvalue() == ""
+
+
 def test_uvicorn_says_things_once_and_nothing_of_each_request() -> None:
     stream = io.StringIO()
     log.configure("plain", "info", stream)
