@@ -60,7 +60,8 @@ test: check $(FRONT_END) browser servers
 .PHONY: chaos
 chaos: $(DEVELOPMENT) $(FRONT_END) servers
 	@echo "seed: $(SEED)   (again with the same: make chaos SEED=$(SEED))"
-	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_EXAMPLES=$${SHOPBELL_EXAMPLES:-2000} SHOPBELL_SEED=$(SEED) \
+	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_EXAMPLES=$${SHOPBELL_EXAMPLES:-2000} \
+		SHOPBELL_CROWD=$${SHOPBELL_CROWD:-3000} SHOPBELL_STORM=$${SHOPBELL_STORM:-5000} SHOPBELL_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/chaos tests/test_law.py --hypothesis-seed=$(SEED)
 
 ## fuzz        a million hostile frames at a real node

@@ -26,7 +26,16 @@ PREFIX = "SHOPBELL_"
 PLATFORM = {"port": "PORT", "store": "DATABASE_URL"}
 # Names with our prefix that belong to the test runs.
 NOT_SETTINGS = frozenset(
-    {"SHOPBELL_SEED", "SHOPBELL_KILLS", "SHOPBELL_EXAMPLES", "SHOPBELL_AUDIT", "SHOPBELL_TRIES", "SHOPBELL_FRAMES"}
+    {
+        "SHOPBELL_AUDIT",
+        "SHOPBELL_CROWD",
+        "SHOPBELL_EXAMPLES",
+        "SHOPBELL_FRAMES",
+        "SHOPBELL_KILLS",
+        "SHOPBELL_SEED",
+        "SHOPBELL_STORM",
+        "SHOPBELL_TRIES",
+    }
 )
 
 # URLs may have passwords.
