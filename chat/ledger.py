@@ -65,6 +65,10 @@ class Ledger:
         """Refuse new tickets; `run` returns when the gathered ones are settled."""
         self._gather.close()
 
+    def forget(self) -> None:
+        """The store's history is another one: what was remembered may not be there any more."""
+        self._tails.clear()
+
     @property
     def is_busy(self) -> bool:
         """Whether some tickets aren't settled yet."""

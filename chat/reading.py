@@ -98,6 +98,10 @@ class Reading:
         async with self._store.view() as view:
             return await view.cursors(accounts)
 
+    async def heads(self, known: Mapping[str, int]) -> dict[str, int]:
+        """The same of accounts whose ledgers stood so far at least; see `Store.heads`."""
+        return await self._store.heads(known)
+
     async def missed(self, account: str, since: int) -> tuple[int, list[tuple[Conversation, list[Entry]]]]:
         """The head, and everything after a cursor up to it: each conversation that moved with its entries.
 

@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     token = add("token", _token, "Make an API token for a bot, and the bot where it is missing.")
     token.add_argument("--bot", metavar="NAME", required=True, help="the bot's name")
     token.add_argument("--account", metavar="ID", help="the account, where there is more than one")
+    add("restore", _restore, "Begin a new epoch after a backup was put back: whoever comes back begins anew.")
     secret = add("secret", _secret, "Replace the server's secret, while no server runs: `shopbell secret rotate`.")
     secret.add_argument("what", choices=["rotate"], help="sealed values get a new seal; sessions and passwords stay")
     return parser
@@ -192,6 +193,14 @@ def _secret(chosen: Settings, _: argparse.Namespace) -> None:
     else:
         count = _with_store(chosen, lambda store: reseal(store, given))
         print(f"{count} values are sealed with SHOPBELL_SECRET. Now unset SHOPBELL_SECRET_BEFORE.")
+
+
+def _restore(chosen: Settings, _: argparse.Namespace) -> None:
+    _with_store(chosen, lambda store: store.renew())
+    print(
+        f"{_shown(chosen)} has a new epoch: whoever comes back begins anew. Before you let people in, erase again "
+        "whoever was erased since the backup was made (docs/operations.md)."
+    )
 
 
 # --- What they share --------------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ from gateway.line import Line
 from gateway.metrics import new_metrics
 from gateway.origins import Origins
 from gateway.outbox import OutboxLimits
+from gateway.protocol import CloseCode
 from gateway.relay import Relay
 from gateway.requests import Pending, RequestProtocol
 from gateway.revocation import Revocations
@@ -112,6 +113,7 @@ class Shopbell:
         lanes = settings.lanes if settings.is_on_postgres else 1
         self.ledger = Ledger(store, clock, self._relay.settle, limits, lanes=lanes)
         self._relay.connect(self.ledger)
+        store.listen(self._begin_anew)
         self._indexing = Indexing(store, clock, lambda: self.ledger.is_at_work)
         self.asking = Asking(self._relay.submit)
         self._alarms = Alarms(Timers(store), self.asking.ask, clock)
@@ -163,7 +165,7 @@ class Shopbell:
         vouched = replace(limits_of_peers["contact"], longer=None)  # by the same meter, but no second look
         self.node.doorman = Arrivals(
             Desk(
-                store.epoch,
+                lambda: store.epoch,
                 round(settings.ping_seconds * 1000),
                 settings.frame_bytes,
                 limits_of_peers,
@@ -307,6 +309,15 @@ class Shopbell:
             is_alone=settings.is_alone,
         )
         return asyncio.get_running_loop().create_task(drain(self.node, self.ledger, times, self._clock))
+
+    def _begin_anew(self) -> None:
+        """The store's history is another one. Who comes back and says which it knew is told to forget it."""
+        self.ledger.forget()
+        self._relay.begin_anew()
+        for peer in list(self.node.sockets):
+            if peer.proof:
+                peer.close(CloseCode.RESTORED)
+        self.node.dirty.flush()
 
     def _later(self, seconds: float, call: Callable[[], None]) -> object:
         return asyncio.get_running_loop().call_later(seconds, call)

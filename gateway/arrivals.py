@@ -31,7 +31,7 @@ ARRIVAL_SECONDS = 10.0  # for the store to answer
 class Desk(Struct, frozen=True):
     """What every arrival is told, and what each kind of actor may send."""
 
-    epoch: str
+    epoch: Callable[[], str]
     ping_ms: int
     frame_bytes: int
     limits: Mapping[ActorKind, SessionLimits]
@@ -122,7 +122,7 @@ class Arrivals:
             await self._identify(hello.token)
         socket.send(self._welcome(actor, limits))
         resume = hello.resume
-        if resume is not None and resume.epoch != self._desk.epoch:
+        if resume is not None and resume.epoch != self._desk.epoch():
             socket.send(protocol.reset("epoch"))
             self._metrics.resumes.labels("reset").inc()
             resume = None
@@ -176,7 +176,7 @@ class Arrivals:
     def _welcome(self, actor: Actor, limits: SessionLimits) -> bytes:
         desk = self._desk
         told = Limits(desk.frame_bytes, TEXT_LIMIT, WATCH_LIMIT, limits.inflight)
-        return protocol.welcome(desk.epoch, actor, self._clock.now(), desk.ping_ms, told)
+        return protocol.welcome(desk.epoch(), actor, self._clock.now(), desk.ping_ms, told)
 
 
 def frames_of(actor: Actor, caught: CatchUp) -> list[bytes]:

@@ -193,8 +193,14 @@ class Hub:
         if account in self._ripe:
             self._tell_heads(account)
 
+    def tell_heads(self) -> None:
+        """At once, what waits to be told together."""
+        for account in list(self._heads):
+            self._tell_heads(account)
+
     def _ripen(self, account: str, seconds: float) -> None:
-        self._ripe.add(account)
+        if account in self._heads:
+            self._ripe.add(account)
         self._later(seconds, lambda: self._tell_ripe(account))
 
     def _tell_ripe(self, account: str) -> None:

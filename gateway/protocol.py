@@ -46,6 +46,7 @@ class CloseCode(IntEnum):
     RATE_ABUSE = 4108
     DRAIN = 4200
     CHANGED = 4202
+    RESTORED = 4203
 
 
 CLOSE_MEANINGS: dict[CloseCode, str] = {
@@ -65,6 +66,7 @@ CLOSE_MEANINGS: dict[CloseCode, str] = {
     CloseCode.RATE_ABUSE: "too many frames, again and again, or too many sockets of one actor",
     CloseCode.DRAIN: "this node stops; resume elsewhere, or here in a moment",
     CloseCode.CHANGED: "who you are has changed: get a new token, and come back",
+    CloseCode.RESTORED: "the service has another history, e.g. a backup's: come back to begin anew",
 }
 
 # The WebSocket protocol's own codes that a client will meet.

@@ -43,10 +43,11 @@ class Relay:
         self._reading = reading
         self._flush = flush
         self._metrics = metrics
+        self._followed: set[str] = set()
         self._idle: dict[str, int] = {}
         self.follows = 0
         """How often an account began to be followed: what other nodes said of it before wasn't heard here."""
-        self.streams = Streams(hub.deliver, self._missed, reading.cursors, flush, lambda: bus.is_healthy)
+        self.streams = Streams(hub.deliver, self._missed, reading.heads, flush, lambda: bus.is_healthy)
         switchboard.connect(LEDGER, self._hear)
         switchboard.listen(self.streams.lose)
 
@@ -80,6 +81,7 @@ class Relay:
         self._idle.pop(account, None)
         if account not in self.streams:
             await self._bus.subscribe(account)
+            self._followed.add(account)
             self.follows += 1
             await self.streams.open(account)
 
@@ -95,15 +97,21 @@ class Relay:
         else:
             self.streams.lose()
 
+    def begin_anew(self) -> None:
+        """The store's history is another one: who listens is to come back, and hears no more of the old one."""
+        self._hub.tell_heads()
+        self.streams.begin_anew()
+
     async def let_go(self) -> None:
         """Called at every sweep: an account without listeners is followed a little longer, as they may come back."""
-        for account in self.streams.accounts:
+        for account in list(self._followed):
             if self._hub.is_listened_to(account):
                 self._idle.pop(account, None)
                 continue
             self._idle[account] = self._idle.get(account, 0) + 1
             if self._idle[account] * SWEEP_SECONDS > LINGER_SECONDS:
                 del self._idle[account]
+                self._followed.discard(account)
                 self.streams.close(account)
                 await self._bus.unsubscribe(account)
 

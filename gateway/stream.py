@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from chat.errors import Unavailable
 from gateway.bulletin import Bulletin
@@ -63,15 +63,16 @@ class Stream:
 class Streams:
     """The streams of the accounts that have a listener on this node.
 
-    `missed` reads the bulletin of everything after a cursor, `heads` many accounts' cursors; `deliver` hands on what is
-    in order, and `flush` is called behind what didn't come by `offer`; `is_bus_healthy` says whether others are heard.
+    `missed` reads the bulletin of everything after a cursor, `heads` the cursors of accounts that stood so far at least
+    (where one doesn't any more, `begin_anew` is to be called); `deliver` hands on what is in order, and `flush` is
+    called behind what didn't come by `offer`; `is_bus_healthy` says whether others are heard.
     """
 
     def __init__(
         self,
         deliver: Callable[[Bulletin], None],
         missed: Callable[[str, int], Awaitable[Bulletin]],
-        heads: Callable[[list[str]], Awaitable[dict[str, int]]],
+        heads: Callable[[Mapping[str, int]], Awaitable[dict[str, int]]],
         flush: Callable[[], None],
         is_bus_healthy: Callable[[], bool],
     ) -> None:
@@ -82,6 +83,7 @@ class Streams:
         self._is_bus_healthy = is_bus_healthy
         self._lost = asyncio.Event()
         self._streams: dict[str, Stream] = {}
+        self._beginnings = 0
         self._healing: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
 
@@ -90,9 +92,18 @@ class Streams:
 
     async def open(self, account: str) -> None:
         """Follow the account from its head on. The bus must be subscribed by now. Raises Unavailable."""
-        if account not in self._streams:
-            heads = await self._heads([account])
-            self._streams.setdefault(account, Stream(heads.get(account, 0)))
+        while account not in self._streams:
+            beginnings = self._beginnings
+            heads = await self._heads({account: 0})
+            if self._beginnings == beginnings:
+                self._streams.setdefault(account, Stream(heads.get(account, 0)))
+
+    def begin_anew(self) -> None:
+        """The store's history is another one: what streams know is worthless, and nobody may hear of it. Whoever wants
+        to listen opens them again."""
+        self._beginnings += 1
+        for account in self.accounts:
+            self.close(account)
 
     def close(self, account: str) -> None:
         self._streams.pop(account, None)
@@ -147,24 +158,28 @@ class Streams:
 
     async def sweep(self) -> None:
         """Compare every stream with the store's head: one statement. A head beyond the stream is a hole."""
-        if self._streams:
-            for account, cursor in (await self._heads(list(self._streams))).items():
+        beginnings = self._beginnings
+        heads = await self._heads({account: stream.cursor for account, stream in self._streams.items()})
+        if self._beginnings == beginnings:
+            for account, cursor in heads.items():
                 self.expect(account, cursor)
 
     async def run(self) -> None:
-        """Sweep for ever; a store that is away is tried again next time."""
-        is_due, waited = False, 0.0
+        """Sweep for ever; a store that is away is tried again next time. A process that stood still for long sweeps as
+        soon as it goes on: by the time that has passed, not by the turns it has taken."""
+        ticks = asyncio.get_running_loop().time
+        is_due, swept_at = False, ticks()
         while True:
             is_due |= await self._loses(POLL_SECONDS)
-            waited += POLL_SECONDS
-            if not is_due and waited < SWEEP_SECONDS and self._is_bus_healthy():
+            if not is_due and ticks() - swept_at < SWEEP_SECONDS - POLL_SECONDS / 2 and self._is_bus_healthy():
                 continue
-            is_due, waited = False, 0.0
+            is_due, swept_at = False, ticks()
             try:
                 await self.sweep()
             except Unavailable as error:
                 log.warning("heads can't be compared: %s", error)
                 is_due = True
+            await asyncio.sleep(HOLE_SECONDS)  # however often something may be lost
 
     async def _loses(self, seconds: float) -> bool:
         """Wait so long, or until something may be lost."""
@@ -213,6 +228,8 @@ class Streams:
         except Unavailable as error:
             log.warning("a hole of %s after %d can't be read: %s", account, cursor, error)
             return False
+        if self._streams.get(account) is not stream:
+            return True  # of another history, or closed
         if stream.head == head:
             stream.head = bulletin.cursor  # the store knows better than whoever said more
         self.offer(bulletin)

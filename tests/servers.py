@@ -27,34 +27,59 @@ def a_free_port() -> int:
 
 
 class PostgresServer:
-    """One cluster that trusts whoever is on this machine. It runs as a user of its own: it refuses to be root."""
+    """One cluster that trusts whoever is on this machine. It runs as a user of its own: it refuses to be root.
 
-    def __init__(self, folder: Path, port: int) -> None:
+    As a copy of another it has what that has now, and hears nothing of it any more. It isn't started: it may be to take
+    the other's port. Then it is a standby until it is promoted.
+    """
+
+    def __init__(self, folder: Path, port: int, *, copy_of: PostgresServer | None = None) -> None:
         self.port = port
         self._folder = folder
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user:
             owner = pwd.getpwnam(self._user)
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-        self._run("initdb", "--pgdata", str(folder / "data"), "--username=shopbell", "--auth=trust", "--no-sync")
         # Nobody pulls the plug of this machine in a test: what is proven is how we take the server's death.
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
         self._options = options
-        self.start()
+        data = ("--pgdata", str(folder / "data"), "--no-sync", "--username=shopbell")
+        if copy_of is None:
+            self._run("initdb", *data, "--auth=trust")
+            self.start()
+        else:
+            source = ("--host=127.0.0.1", f"--port={copy_of.port}")
+            self._run("pg_basebackup", *data, *source, "--checkpoint=fast", "--wal-method=stream")
+            (folder / "data/standby.signal").touch()
 
     def url(self, database: str) -> str:
         return f"postgresql+asyncpg://shopbell@127.0.0.1:{self.port}/{database}"
 
     def sql(self, statement: str, database: str = "postgres") -> None:
         """Run one statement from outside."""
-        arguments = ("--host=127.0.0.1", f"--port={self.port}", "--username=shopbell", "--quiet", "--no-psqlrc")
-        command = [str(_binaries() / "psql"), *arguments, "--set=ON_ERROR_STOP=1", "--command", statement, database]
+        command = self._tool(
+            "psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--command", statement, database
+        )
         subprocess.run(command, check=True, capture_output=True, timeout=START_SECONDS)
 
     def start(self) -> None:
         log = str(self._folder / "log")
         data = str(self._folder / "data")
         self._run("pg_ctl", "--pgdata", data, "--log", log, "--wait", "--options", self._options, "start")
+
+    def promote(self) -> None:
+        """It takes writes when this returns."""
+        self._run("pg_ctl", "--pgdata", str(self._folder / "data"), "--wait", "promote")
+
+    def dump(self, database: str, file: Path) -> None:
+        """As who backs it up does it while it is in use."""
+        with file.open("wb") as out:
+            subprocess.run(self._tool("pg_dump", "--format=custom", database), check=True, stdout=out, timeout=60)
+
+    def restore(self, database: str, file: Path) -> None:
+        """The dump in the place of what is there."""
+        options = ("--clean", "--if-exists", "--single-transaction", "--exit-on-error", f"--dbname={database}")
+        subprocess.run(self._tool("pg_restore", *options, str(file)), check=True, timeout=60)
 
     def kill(self) -> None:
         """As if the machine took it away: no goodbye to anybody."""
@@ -74,6 +99,11 @@ class PostgresServer:
     def stop(self) -> None:
         self._run("pg_ctl", "--pgdata", str(self._folder / "data"), "--mode=immediate", "stop", check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _tool(self, program: str, *arguments: str) -> list[str]:
+        """A program that talks to the server, with what it needs for that."""
+        where = ("--host=127.0.0.1", f"--port={self.port}", "--username=shopbell")
+        return [str(_binaries() / program), *where, *arguments]
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         command = [str(_binaries() / program), *arguments]

@@ -186,7 +186,21 @@ class Store(Protocol):
 
     @property
     def epoch(self) -> str:
-        """A random id of this history of the database; positions of another epoch mean nothing."""
+        """A random id of this history of the database; positions of another epoch mean nothing. It may change while
+        the store is open, where a copy can come back or a standby take over beneath it."""
+        ...
+
+    def listen(self, renewed: Callable[[], None]) -> None:
+        """`renewed` is called when the epoch has changed: what was read before may not be there any more. Once."""
+        ...
+
+    async def heads(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Where the ledgers of these accounts stand. Each stood where it says here, or further on; where one doesn't
+        any more, history was lost, and the epoch is a new one when this returns."""
+        ...
+
+    async def renew(self) -> None:
+        """Begin a new epoch, as a copy was put back."""
         ...
 
     @property

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
+
+from chat.store.epochs import Seen
 
 WRITE_SECONDS = 5.0  # how often it is written
 
 
 class HeadAside:
-    """The sum of all heads in a small file. It may stand too low, never too high."""
+    """What was last seen, in a small file. It may stand too low, never too high."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -22,14 +25,15 @@ class HeadAside:
         self._written_at = now
         return True
 
-    def read(self) -> int:
+    def read(self) -> Seen | None:
         try:
-            return int(self._path.read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
+            heads, *epoch = self._path.read_text().split()
+            return Seen(int(heads), *epoch)
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
 
-    def write(self, heads: int) -> None:
+    def write(self, heads: int, epoch: str) -> None:
         with suppress(OSError):  # a full disk: the last one stays, which is lower and so still right
-            new = self._path.with_suffix(".head~")
-            new.write_text(str(heads))
+            new = self._path.with_name(f"{self._path.name}~{os.getpid()}")  # workers have one file
+            new.write_text(f"{heads} {epoch}")
             new.replace(self._path)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -24,6 +23,7 @@ from chat.errors import Unavailable
 from chat.model import Contact, Conversation
 from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, postgres_docs, postgres_rows, rows
 from chat.store.aside import HeadAside
+from chat.store.postgres_history import SUM_OF_HEADS, History
 from chat.store.postgres_pool import PATIENCE_SECONDS, SERVER_SETTINGS, as_unavailable, make_pool, undo
 from chat.store.postgres_search import PostgresSearchIndex
 from chat.store.postgres_view import PostgresView
@@ -44,13 +44,12 @@ if TYPE_CHECKING:
 # Where people's words, names and addresses stand.
 _VACUUM = """
     VACUUM (SKIP_LOCKED) entries, conversations, contacts, identities, sessions, uploads, search_docs, search_grams"""
-_SUM_OF_HEADS = "SELECT coalesce(sum(cursor), 0)::bigint FROM ledgers"
 
 
 class Known(Struct):
-    """States of one account, true while its ledger stands at this cursor; and keys, which never change."""
+    """States of one account, true while its ledger stands at this head; and keys, which never change."""
 
-    cursor: int = -1
+    head: Head = Head(-1)
     states: dict[str, Conversation] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
 
@@ -59,27 +58,29 @@ class PostgresStore:
     """See `chat.store.Store` for the promises."""
 
     def __init__(
-        self, writers: Pool, readers: Pool, searchers: Pool, cold: AsyncEngine, epoch: str, aside: HeadAside
+        self, writers: Pool, readers: Pool, searchers: Pool, cold: AsyncEngine, history: History, aside: HeadAside
     ) -> None:
         self._writers = writers
         self._readers = readers
         self._searchers = searchers
         self._search = PostgresSearchIndex(searchers)
         self._cold = cold
-        self._epoch = epoch
+        self._history = history
         self._aside = aside
         self._known: dict[str, Known] = {}
+        history.listen(self._known.clear)
 
     @classmethod
     async def open(cls, url: str, aside: Path, lanes: int = LANES) -> PostgresStore:
         """The store at this URL, migrated already; `aside` is a file of this node's. Raises Unavailable."""
+        head_aside = HeadAside(aside)
+        history = History(head_aside.read())
         with as_unavailable():
-            writers = await make_pool(for_asyncpg(url), lanes)
-            readers = await make_pool(for_asyncpg(url), READERS)
-            searchers = await make_pool(for_asyncpg(url), SEARCHERS)
-            async with writers.acquire(timeout=PATIENCE_SECONDS) as connection:
-                head_aside = HeadAside(aside)
-                epoch = await _epoch(connection, head_aside.read())
+            writers = await make_pool(for_asyncpg(url), lanes, history.meet)
+            readers = await make_pool(for_asyncpg(url), READERS, history.meet)
+            searchers = await make_pool(for_asyncpg(url), SEARCHERS, history.meet)
+            async with writers.acquire(timeout=PATIENCE_SECONDS):
+                pass  # the database is there, and its history is known
         cold = create_async_engine(
             for_sqlalchemy(url),
             pool_size=4,
@@ -87,11 +88,14 @@ class PostgresStore:
             pool_pre_ping=True,
             connect_args={"server_settings": SERVER_SETTINGS, "timeout": PATIENCE_SECONDS},
         )
-        return cls(writers, readers, searchers, cold, epoch, head_aside)
+        return cls(writers, readers, searchers, cold, history, head_aside)
 
     @property
     def epoch(self) -> str:
-        return self._epoch
+        return self._history.epoch
+
+    def listen(self, renewed: Callable[[], None]) -> None:
+        self._history.listen(renewed)
 
     @property
     def holds_loop(self) -> bool:
@@ -116,13 +120,16 @@ class PostgresStore:
             if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
                 await self._end_the_frozen()
             raise
-        heads = {}
-        for account, _, cursor, at in found:
-            heads[account] = Head(cursor, at)
+        heads = {account: Head(cursor, at) for account, _, cursor, at in found}
+        if lost := {each: self._known[each].head.cursor for each in heads if self._is_lower(each, heads[each])}:
+            await undo(self._writers, writer)
+            await self.heads(lost)
+            raise Unavailable("the database has lost something that it had")
+        for account, head in heads.items():
             known = self._known.setdefault(account, Known())
-            if known.cursor != cursor:
+            if known.head != head:
                 known.states.clear()
-                known.cursor = cursor
+                known.head = head
         keys = {row[0]: row[1] for row in found}
         return PostgresTransaction(self, writer, heads, keys, frozenset(row[0] for row in skipped))
 
@@ -134,6 +141,16 @@ class PostgresStore:
                 reader.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield PostgresView(reader)
+
+    async def heads(self, known: Mapping[str, int]) -> dict[str, int]:
+        with as_unavailable():
+            async with self._readers.acquire(timeout=PATIENCE_SECONDS) as reader:
+                return await self._history.look(reader, known)
+
+    async def renew(self) -> None:
+        with as_unavailable():
+            async with self._readers.acquire(timeout=PATIENCE_SECONDS) as reader:
+                await self._history.renew(reader)
 
     async def inspect(self, work: Callable[[Connection], T]) -> T:
         with _as_unavailable_when_cold("read"):
@@ -157,7 +174,7 @@ class PostgresStore:
     async def close(self) -> None:
         with suppress(Unavailable, asyncpg.PostgresError, OSError, TimeoutError):
             async with self._readers.acquire(timeout=PATIENCE_SECONDS) as reader:
-                self._aside.write(await reader.fetchval(_SUM_OF_HEADS))
+                self._aside.write(await reader.fetchval(SUM_OF_HEADS), self.epoch)
         await self._cold.dispose()
         for pool in (self._writers, self._readers, self._searchers):
             try:
@@ -173,6 +190,9 @@ class PostgresStore:
                 ended = await reader.fetch(postgres_rows.END_THE_FROZEN)
                 if ended:
                     log.warning("%d transactions are ended that held an account and said nothing", len(ended))
+
+    def _is_lower(self, account: str, head: Head) -> bool:
+        return account in self._known and self._known[account].head.cursor > head.cursor
 
     def _forget(self, accounts: Collection[str]) -> None:
         for account in accounts:
@@ -240,11 +260,11 @@ class PostgresTransaction:
             self._known[move.account].states[move.after.id] = move.after
         for account, head in self._new_heads.items():
             known = self._known[account]
-            known.cursor = head.cursor
+            known.head = head
             _trim(known)
         if self._store._aside.is_due(time.monotonic()):
             with suppress(Unavailable), as_unavailable():
-                self._store._aside.write(await self._writer.fetchval(_SUM_OF_HEADS))
+                self._store._aside.write(await self._writer.fetchval(SUM_OF_HEADS), self._store.epoch)
         with suppress(Exception):  # it is committed, whatever becomes of the connection
             await self._store._writers.release(self._writer)
 
@@ -353,16 +373,6 @@ class PostgresTransaction:
                 "SELECT key FROM conversations WHERE id = $1", conversation
             )
         return keys[conversation]
-
-
-async def _epoch(connection: Any, aside: int) -> str:
-    """Of this history of the database: a new one if it ends before the heads that were written aside."""
-    keep = await connection.fetchval(_SUM_OF_HEADS) >= aside
-    conflict = "DO NOTHING" if keep else "(name) DO UPDATE SET value = excluded.value"
-    await connection.execute(
-        f"INSERT INTO meta (name, value) VALUES ('epoch', $1) ON CONFLICT {conflict}", secrets.token_hex(8)
-    )
-    return str(await connection.fetchval("SELECT value FROM meta WHERE name = 'epoch'"))
 
 
 def _trim(known: Known) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +31,16 @@ _OF_THE_ENGINE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Interna
 _OF_THE_DATA = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 
 
-async def make_pool(url: str, size: int) -> Pool:
+async def make_pool(url: str, size: int, meet: Callable[[Any], Coroutine[Any, Any, None]]) -> Pool:
+    """`meet` is called with each new connection before it is used; where it raises, there is no connection."""
     return await asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=0,  # where the server is away, the pool's own look after more of them fills the log
         max_size=size,
         timeout=PATIENCE_SECONDS,
         command_timeout=COMMAND_SECONDS,
         max_inactive_connection_lifetime=300,
+        init=meet,
         reset=_nothing_to_reset,
         server_settings=SERVER_SETTINGS,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
@@ -23,9 +22,10 @@ from sqlalchemy.exc import OperationalError
 
 from chat.errors import Unavailable
 from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, rows, sqlite_rows, sqlite_runs
+from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, epochs, rows, sqlite_rows, sqlite_runs
 from chat.store.aside import HeadAside
 from chat.store.commits import CommitPlace
+from chat.store.epochs import Epochs
 from chat.store.sqlite_file import cold_engine, connect, is_locked, lock_file
 from chat.store.sqlite_search import SqliteSearchIndex
 from chat.store.sqlite_view import SqliteView
@@ -57,7 +57,7 @@ class SqliteStore:
         self._cache = Loaded()
         self._next_key = self._one("SELECT coalesce(max(key), 0) + 1 FROM conversations")
         self._aside = HeadAside(path.with_name(path.name + ".head"))
-        self._epoch = self._new_epoch_if_history_was_lost()
+        self._epochs = self._read_epochs()
         self._search = SqliteSearchIndex(path, self._writer, self._reader, self._beside)
 
     @classmethod
@@ -72,7 +72,15 @@ class SqliteStore:
 
     @property
     def epoch(self) -> str:
-        return self._epoch
+        return self._epochs.current
+
+    def listen(self, renewed: Callable[[], None]) -> None:
+        """Never called: no other file comes into the place of one that is open."""
+
+    async def renew(self) -> None:
+        async with self._beside(lasting=True):
+            renewed = self._write_epochs(self._epochs.renewed())
+        self._epochs = renewed
 
     @property
     def holds_loop(self) -> bool:
@@ -107,6 +115,10 @@ class SqliteStore:
                     self._reader.execute("COMMIT")
             except sqlite3.Error as error:
                 raise Unavailable(f"the database can't be read: {error}") from error
+
+    async def heads(self, known: Mapping[str, int]) -> dict[str, int]:
+        async with self.view() as view:
+            return await view.cursors(known)
 
     async def inspect(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -237,20 +249,23 @@ class SqliteStore:
 
     # --- epoch -----------------------------------------------------------------------------------------------
 
-    def _new_epoch_if_history_was_lost(self) -> str:
-        """The epoch; a new one if the database ends before the head that was written aside (an old copy came back)."""
-        row = self._writer.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
-        if row is not None and self._sum_of_heads() >= self._aside.read():
-            return str(row[0])
-        epoch = secrets.token_hex(8)
-        self._writer.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('epoch', ?)", (epoch,))
-        return epoch
+    def _read_epochs(self) -> Epochs:
+        """New ones if the database ends before what was noted aside (an old copy came back)."""
+        found = epochs.read(dict(self._writer.execute("SELECT name, value FROM meta")))
+        if found is None:
+            return self._write_epochs(epochs.first())
+        is_lost = epochs.is_lost(found, self._sum_of_heads(), self._aside.read())
+        return self._write_epochs(found.renewed()) if is_lost else found
+
+    def _write_epochs(self, new: Epochs) -> Epochs:
+        self._writer.executemany("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", epochs.written(new).items())
+        return new
 
     def _sum_of_heads(self) -> int:
         return int(self._one("SELECT coalesce(sum(cursor), 0) FROM ledgers"))
 
     def _write_aside(self) -> None:
-        self._aside.write(self._sum_of_heads())
+        self._aside.write(self._sum_of_heads(), self.epoch)
 
 
 class SqliteTransaction:

@@ -317,24 +317,26 @@ async def test_another_accounts_conversation_is_not_there(store: Store) -> None:
 
     async with store.view() as view:
         assert await view.conversation(OTHER, conversation.id) is None
-        assert await view.of_contact(OTHER, DANA.id, 10) == []
+        assert await view.of_contacts([(OTHER, DANA.id)], 10) == {}
         assert await view.assigned(OTHER, NOA.id, 10) == []
         assert await view.moved(OTHER, 0, 10) == []
         assert await view.listed(OTHER, resolved=False, limit=10) == []
         assert await view.latest(OTHER, conversation.id, 10, staff=True) == []
         assert await view.before(OTHER, conversation.id, 99, 10, staff=True) == []
-        assert await view.after_seq(OTHER, conversation.id, 0, 10, staff=True) == []
+        assert await view.after_seq({(OTHER, conversation.id): 0}, 10, staff=True) == {}
         assert await view.after_cursor(OTHER, [conversation.id], 0, 10) == {}
 
 
-async def test_a_contact_has_its_own_conversations_latest_first(store: Store) -> None:
+async def test_contacts_have_their_own_conversations_latest_first(store: Store) -> None:
     first, second = a_conversation(cursor=1), a_conversation(id="cnv_2", cursor=3)
     elis = a_conversation(id="cnv_eli", contact=ELI.id, cursor=2)
     await store_moves(store, a_move(first, a_message(1)), a_move(elis, a_message(2)), a_move(second, a_message(3)))
 
     async with store.view() as view:
-        assert await view.of_contact(MINE, DANA.id, 10) == [second, first]
-        assert await view.of_contact(MINE, DANA.id, 1) == [second]
+        dana, eli, nobody = (MINE, DANA.id), (MINE, ELI.id), (MINE, "con_none")
+        assert await view.of_contacts([eli, dana, nobody], 10) == {dana: [second, first], eli: [elis]}
+        assert await view.of_contacts([dana], 1) == {dana: [second]}
+        assert await view.of_contacts([], 10) == {}
 
 
 async def test_what_moved_after_a_cursor_comes_in_the_order_of_the_last_change(store: Store) -> None:
@@ -370,8 +372,23 @@ async def test_entries_are_cut_from_the_right_end_and_come_oldest_first(store: S
     async with store.view() as view:
         assert await view.latest(MINE, conversation.id, 3, staff=True) == entries[6:]
         assert await view.before(MINE, conversation.id, 7, 3, staff=True) == entries[3:6]
-        assert await view.after_seq(MINE, conversation.id, 6, 99, staff=True) == entries[6:]
-        assert await view.after_seq(MINE, conversation.id, 0, 2, staff=True) == entries[:2]
+        here = (MINE, conversation.id)
+        assert await view.after_seq({here: 6}, 99, staff=True) == {here: entries[6:]}
+        assert await view.after_seq({here: 0}, 2, staff=True) == {here: entries[:2]}
+        assert await view.after_seq({here: 9}, 99, staff=True) == {}
+
+
+async def test_entries_after_seqs_come_by_their_conversations_each_from_its_own_on(store: Store) -> None:
+    one, two = a_conversation(seq=3, cursor=3), a_conversation(id="cnv_2", seq=3, cursor=6)
+    ones, twos = [a_message(n, seq=n) for n in (1, 2, 3)], [a_message(n, seq=n - 3) for n in (4, 5, 6)]
+    await store_moves(store, a_move(one, *ones), a_move(two, *twos))
+
+    async with store.view() as view:
+        here, there = (MINE, one.id), (MINE, two.id)
+        assert await view.after_seq({there: 2, here: 1}, 10, staff=True) == {here: ones[1:], there: twos[2:]}
+        assert await view.after_seq({here: 0, there: 0}, 2, staff=True) == {here: ones[:2], there: twos[:2]}
+        assert await view.after_seq({here: 1, (OTHER, two.id): 0}, 10, staff=True) == {here: ones[1:]}
+        assert await view.after_seq({}, 10, staff=True) == {}
 
 
 async def test_entries_after_a_cursor_are_those_of_later_changes(store: Store) -> None:
@@ -405,7 +422,7 @@ async def test_entries_for_staff_are_left_out_for_others(store: Store) -> None:
         for entries in (
             await view.latest(MINE, conversation.id, 10, staff=False),
             await view.before(MINE, conversation.id, 10, 10, staff=False),
-            await view.after_seq(MINE, conversation.id, 0, 10, staff=False),
+            (await view.after_seq({(MINE, conversation.id): 0}, 10, staff=False))[MINE, conversation.id],
         ):
             assert entries == [a_message(1)]
 
@@ -531,6 +548,28 @@ async def test_an_old_copy_that_comes_back_is_another_history(engine: StoreEngin
     assert after != before
     assert again.epoch == after
     await again.close()
+
+
+async def test_an_epoch_begun_by_hand_stays(engine: StoreEngine) -> None:
+    store = await engine.open()
+    before = store.epoch
+
+    await store.renew()
+    after = store.epoch
+    await store.close()
+    store = await engine.open()
+
+    assert store.epoch == after != before
+    await store.close()
+
+
+async def test_heads_are_told_of_accounts_that_are_there(store: Store) -> None:
+    await store_moves(store, a_move(a_conversation(), a_message()))
+    epoch = store.epoch
+
+    assert await store.heads({MINE: 1, OTHER: 0, "acc_none": 0}) == {MINE: 1, OTHER: 0}
+    assert await store.heads({}) == {}
+    assert store.epoch == epoch
 
 
 async def test_two_databases_have_two_epochs(new_engine: Callable[[], StoreEngine]) -> None:

@@ -327,6 +327,21 @@ def test_heads_that_need_several_frames_move_the_position_with_the_last() -> Non
     assert sum(len(frame["heads"]) for frame in ear.noticed) == 2000
 
 
+def test_heads_can_be_told_at_once_and_what_comes_then_waits_its_own_time() -> None:
+    room = Room()
+    ear = room.listener(NOA)
+    room.hub.deliver(a_bulletin(an_item(seq=1), cursor=1))
+
+    room.hub.tell_heads()
+    assert [frame["cursor"] for frame in ear.noticed] == [1]
+    room.ring()  # for those that are told already
+    room.hub.deliver(a_bulletin(an_item(seq=2), cursor=2))
+    assert len(ear.noticed) == 1
+    room.pass_time()
+
+    assert [frame["cursor"] for frame in ear.noticed] == [1, 2]
+
+
 def test_bots_get_no_heads_and_an_account_without_agents_needs_no_timer() -> None:
     room = Room()
     bot = room.listener(ECHO)

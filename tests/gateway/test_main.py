@@ -128,7 +128,24 @@ def test_token_wants_to_know_which_account(migrated: Path, capsys: pytest.Captur
     assert main(["token", "--bot", "Bell", "--account", second]) == OK
 
 
-@pytest.mark.parametrize("command", [["seed"], ["token", "--bot", "Bell"], ["serve"]])
+def test_restore_begins_a_new_epoch_and_says_what_is_left_to_do(
+    migrated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = asyncio.run(epoch_of(migrated))
+
+    assert main(["restore"]) == OK
+
+    assert "erase again whoever was erased" in capsys.readouterr().out
+    assert asyncio.run(epoch_of(migrated)) != before
+
+
+async def epoch_of(data: Path) -> str:
+    store = SqliteStore.open(data / "shopbell.db")
+    await store.close()
+    return store.epoch
+
+
+@pytest.mark.parametrize("command", [["seed"], ["token", "--bot", "Bell"], ["serve"], ["restore"]])
 def test_while_a_server_has_the_database_it_says_so(
     migrated: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

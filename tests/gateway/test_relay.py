@@ -228,3 +228,19 @@ async def test_an_account_whose_people_come_back_is_kept(store: Store) -> None:
         await place.relay.let_go()
 
     assert MINE in place.relay.streams
+
+
+async def test_of_another_history_an_account_is_followed_anew_and_let_go_of_as_ever(store: Store) -> None:
+    place = Place(store, exchange := Exchange())
+    await place.relay.follow(MINE)
+
+    place.relay.begin_anew()
+    assert MINE not in place.relay.streams
+    await place.relay.follow(MINE)
+    assert MINE in place.relay.streams
+    place.relay.begin_anew()  # and nobody comes back
+    for _ in range(int(LINGER_SECONDS / SWEEP_SECONDS) + 1):
+        await place.relay.let_go()
+
+    assert MINE not in place.relay.streams
+    assert not exchange.subscribers[MINE]

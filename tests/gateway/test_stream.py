@@ -1,7 +1,7 @@
 """The stream: bulletins in any order go in, in cursor order they come out; a hole is read from the store, once."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 
 import pytest
@@ -97,6 +97,9 @@ class Node:
         self.when_delivered: Callable[[], object] = lambda: None
         self.is_away = False
         self.is_bus_healthy = True
+        self.known: list[dict[str, int]] = []
+        self.meanwhile: Callable[[], None] | None = None
+        self.answer: asyncio.Event | None = None
         self.streams = Streams(
             self._deliver,
             self._missed,
@@ -113,12 +116,20 @@ class Node:
         self.reads.append((account, since))
         if self.is_away:
             raise Unavailable("on purpose")
-        return a_bulletin(since, self.cursors[account], account)
+        bulletin = a_bulletin(since, self.cursors[account], account)
+        if self.answer is not None:
+            await self.answer.wait()
+        return bulletin
 
-    async def _heads(self, accounts: Collection[str]) -> dict[str, int]:
+    async def _heads(self, known: Mapping[str, int]) -> dict[str, int]:
         if self.is_away:
             raise Unavailable("on purpose")
-        return {account: self.cursors[account] for account in accounts if account in self.cursors}
+        self.known.append(dict(known))
+        heads = {account: self.cursors[account] for account in known if account in self.cursors}
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return heads
 
 
 @pytest.fixture
@@ -355,6 +366,71 @@ async def test_a_gap_is_swept_at_once_and_again_while_the_store_is_away(
     await asyncio.wait([sweeping])
 
 
+# --- another history ------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_followed_of_another_history_is_not_told(node: Node) -> None:
+    """As far as the new one has come, it would pass for what is known already, or fill a hole."""
+    node.cursors[ACCOUNT] = 7
+    await node.streams.open(ACCOUNT)
+    node.streams.offer(a_bulletin(8, 9))
+    waiting = asyncio.create_task(node.streams.reach(ACCOUNT, 9))
+    await asyncio.sleep(0)
+
+    node.streams.begin_anew()
+    await waiting  # whoever it was is sent away
+    node.cursors[ACCOUNT] = 5
+    await node.streams.open(ACCOUNT)
+    node.streams.offer(a_bulletin(5, 6))
+    await healed()
+
+    assert node.delivered == [(ACCOUNT, 5, 6)]
+
+
+async def test_a_hole_of_another_history_is_not_filled_with_it(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    node.cursors[ACCOUNT] = 2
+    answer = node.answer = asyncio.Event()
+    node.streams.offer(a_bulletin(1, 2))
+    await healed()
+    assert node.reads == [(ACCOUNT, 0)]
+
+    node.streams.begin_anew()
+    node.cursors[ACCOUNT] = 1
+    await node.streams.open(ACCOUNT)
+    answer.set()
+    await healed()
+
+    assert node.delivered == []
+
+
+async def test_a_head_that_was_read_of_another_history_is_read_again(node: Node) -> None:
+    node.cursors[ACCOUNT] = 9
+
+    def begins_anew() -> None:
+        node.cursors[ACCOUNT] = 5
+        node.streams.begin_anew()
+
+    node.meanwhile = begins_anew
+    await node.streams.open(ACCOUNT)
+    node.streams.offer(a_bulletin(5, 6))
+    assert node.delivered == [(ACCOUNT, 5, 6)]
+
+    node.meanwhile = begins_anew  # the sweep has read 6, and nobody follows it any more
+    node.cursors[ACCOUNT] = 6
+    await node.streams.sweep()
+    assert ACCOUNT not in node.streams
+
+
+async def test_the_store_is_told_how_far_each_account_was(node: Node) -> None:
+    node.cursors[ACCOUNT] = 3
+    await node.streams.open(ACCOUNT)
+
+    await node.streams.sweep()
+
+    assert node.known == [{ACCOUNT: 0}, {ACCOUNT: 3}]
+
+
 async def test_what_is_being_healed_ends_with_the_node() -> None:
     asked = asyncio.Event()
 
@@ -363,7 +439,7 @@ async def test_what_is_being_healed_ends_with_the_node() -> None:
         await asyncio.Event().wait()
         raise AssertionError("nobody answers")
 
-    async def heads(accounts: list[str]) -> dict[str, int]:
+    async def heads(accounts: Collection[str]) -> dict[str, int]:
         return dict.fromkeys(accounts, 0)
 
     streams = Streams(lambda bulletin: None, missed, heads, lambda: None, lambda: True)

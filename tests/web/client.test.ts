@@ -195,7 +195,7 @@ test("close codes fall into their classes", () => {
     protocol_version: "stop", malformed: "stop", hello_expected: "stop", unauthorized: "renew", revoked: "stop",
     origin_refused: "stop", too_many_errors: "stop", internal: "backoff", unavailable: "backoff", overloaded: "backoff",
     no_pong: "backoff", resync_failed: "backoff", slow_consumer: "backoff", rate_abuse: "backoff", drain: "prompt",
-    changed: "prompt",
+    changed: "prompt", restored: "prompt",
   });
   assert.deepEqual([1000, 1001, 1006, 1007, 1009, 1011, 1012, 4050, 4150, 4250].map(closeClass), [
     "backoff", "prompt", "backoff", "backoff", "backoff", "backoff", "prompt", "stop", "backoff", "prompt",

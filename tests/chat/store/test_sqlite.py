@@ -104,7 +104,7 @@ async def test_a_head_aside_that_cannot_be_read_is_as_none(file: SqliteEngine) -
     epoch = store.epoch
     await store.close()
     aside = file.path.with_name("chat.db.head")
-    assert aside.read_text() == "0"
+    assert aside.read_text() == f"0 {epoch}"
     aside.write_text("half a num")
 
     store = await file.open()

@@ -232,6 +232,7 @@ export const CLOSE_CODES = {
   rate_abuse: 4108,
   drain: 4200,
   changed: 4202,
+  restored: 4203,
 } as const;
 
 /** What a client does after this close code. Only the range counts, so that codes of later servers are understood too. */
