@@ -6,9 +6,9 @@ import asyncio
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,32 @@ class Behind:
     node: Node
     ports: Ports
     certificate: Path
+    _claims: Iterator[int] = field(default_factory=lambda: iter(range(1, 255)))
 
     @property
     def origin(self) -> str:
         return f"https://127.0.0.1:{self.ports.tls}"
 
-    async def peer(self, address: str = "203.0.113.7") -> Peer:
-        """A browser from this address, past TLS."""
-        origin = f"http://127.0.0.1:{self.ports.plain}"
-        return await Peer.connect(self.ports.plain, origin=origin, headers=[f"X-Forwarded-For: {address}"])
+    async def peer(self) -> Peer:
+        """A browser that has shaken hands."""
+        return await Peer.connect(self.ports.plain, origin=f"http://127.0.0.1:{self.ports.plain}")
+
+    async def knock(self, stack: AsyncExitStack, address: str) -> int:
+        """The status that a browser gets from this address, which claims to be another's. It stays until the end."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.ports.plain, local_addr=(address, 0))
+        stack.callback(writer.close)
+        lines = [
+            "GET /v1/socket HTTP/1.1",
+            "Host: 127.0.0.1",
+            f"Origin: http://127.0.0.1:{self.ports.plain}",
+            f"X-Forwarded-For: 203.0.113.{next(self._claims)}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version: 13",
+        ]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
 
     async def get(self, url: str) -> tuple[int, str]:
         """Status and Location of a page, redirects not followed."""
@@ -108,16 +125,13 @@ async def test_pages_and_sockets_come_through_and_the_doctor_finds_nothing(
         assert (await it.get(f"{it.origin}/metrics"))[0] == 404, "how busy the shop is, is nobody's business"
 
 
-async def test_limits_are_per_customer_and_not_per_proxy(tmp_path: Path) -> None:
-    async with behind(tmp_path, unauthenticated_per_address="2") as it:
-        peers = [await it.peer(), await it.peer()]
-        with pytest.raises(Answer) as refused:
-            await it.peer()
-        peers.append(await it.peer("203.0.113.8"))
+async def test_limits_are_per_customer_and_neither_per_proxy_nor_per_claim(tmp_path: Path) -> None:
+    async with behind(tmp_path, unauthenticated_per_address="2") as it, AsyncExitStack() as stack:
+        first = [await it.knock(stack, "127.0.0.2") for _ in range(3)]
+        second = await it.knock(stack, "127.0.0.3")
 
-        for peer in peers:
-            peer.leave()
-    assert refused.value.status == 429
+    assert first == [101, 101, 429]
+    assert second == 101
 
 
 async def test_a_node_that_is_away_is_passed_over(tmp_path: Path) -> None:

@@ -109,6 +109,12 @@ async def test_a_proxy_that_leads_on_to_https_is_told(tmp_path: Path) -> None:
         assert "it leads on to https://127.0.0.1/readyz" in await said(node, origin)
 
 
+async def test_a_socket_that_is_led_on_is_told_as_browsers_dont_follow(tmp_path: Path) -> None:
+    login = "location = /readyz {{ proxy_pass http://127.0.0.1:{node}; }} location / {{ return 302 /login; }}"
+    async with behind(tmp_path, login) as (node, origin):
+        assert "/login, and WebSockets don't follow" in await said(node, origin)
+
+
 async def test_a_certificate_that_is_over_or_nobodys_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = "ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;" + PASSING
     certificate, _ = a_certificate(tmp_path)
