@@ -230,6 +230,8 @@ class Streams:
             return False
         if self._streams.get(account) is not stream:
             return True  # of another history, or closed
+        if stream.cursor > cursor:
+            return True  # the bus has brought some of it meanwhile, which would be heard twice
         if stream.head == head:
             stream.head = bulletin.cursor  # the store knows better than whoever said more
         self.offer(bulletin)

@@ -207,6 +207,21 @@ async def test_while_the_bus_brings_something_nothing_is_read(node: Node) -> Non
     assert len(node.delivered) == 60
 
 
+async def test_what_the_bus_brings_while_it_is_read_is_not_heard_again(node: Node) -> None:
+    await node.streams.open(ACCOUNT)
+    node.answer = asyncio.Event()
+    node.cursors[ACCOUNT] = 3
+    node.streams.offer(a_bulletin(2, 3))
+    await healed()
+
+    node.streams.offer(a_bulletin(0, 1))
+    node.answer.set()
+    await healed()
+
+    assert node.reads == [(ACCOUNT, 0), (ACCOUNT, 1)]
+    assert node.delivered == [(ACCOUNT, 0, 1), (ACCOUNT, 1, 3)]
+
+
 async def test_a_hole_that_opens_as_the_last_one_is_healed_is_not_left_to_the_sweep(node: Node) -> None:
     def open_another() -> None:
         if node.cursors[ACCOUNT] == 2:
