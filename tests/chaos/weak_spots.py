@@ -14,6 +14,8 @@ COMMITTED = signal.SIGUSR1
 """It dies after the next COMMIT, before anybody is told."""
 TOLD = signal.SIGUSR2
 """It dies when everybody here is told of a commit, before the bus is."""
+HOLDING = signal.SIGWINCH
+"""It freezes before the next COMMIT, with all written and the account held, until SIGCONT."""
 STALL = signal.SIGHUP
 """Its event loop stands still for STALL_SECONDS."""
 STALL_SECONDS = 2.0
@@ -25,7 +27,10 @@ def weaken() -> None:
     """Give this process its weak spots, for good."""
     commit, publish = PostgresTransaction.commit, RedisBus.publish
 
-    async def commit_and_die(self: PostgresTransaction) -> None:
+    async def commit_weakly(self: PostgresTransaction) -> None:
+        if HOLDING in _due:
+            _due.remove(HOLDING)
+            os.kill(os.getpid(), signal.SIGSTOP)
         await commit(self)
         if COMMITTED in _due:
             _die()
@@ -35,9 +40,9 @@ def weaken() -> None:
             asyncio.get_running_loop().call_soon(_die)  # before the bus has its turn
         publish(self, channel, payload)
 
-    PostgresTransaction.commit = commit_and_die  # type: ignore[method-assign]  # that is the point
+    PostgresTransaction.commit = commit_weakly  # type: ignore[method-assign]  # that is the point
     RedisBus.publish = publish_too_late  # type: ignore[method-assign]
-    for number in (COMMITTED, TOLD):
+    for number in (COMMITTED, TOLD, HOLDING):
         signal.signal(number, lambda number, _: _due.add(number))
     signal.signal(STALL, lambda *_: time.sleep(STALL_SECONDS))
 

@@ -1,4 +1,4 @@
-"""How long messages took from their sender's `ok` to whoever was listening at another door, by the people's clocks."""
+"""How long it took by the people's own clocks: to an answer, and from a sender's `ok` to listeners at another door."""
 
 from __future__ import annotations
 
@@ -39,6 +39,17 @@ def crossings(history: Sequence[Log]) -> list[Arrival]:
             if event.what == "ok" and event.detail in WORDS and not event.flag:
                 told[event.id] = _Told(event.at, log)
     return [arrival for log in history for arrival in _heard(log, told)]
+
+
+def answers(history: Sequence[Log]) -> Iterator[tuple[Log, float, float]]:
+    """Of every ask that got `ok`: whose it was, when it was first said, and how many seconds later it was settled."""
+    for log in history:
+        said: dict[str, float] = {}
+        for event in log.events:
+            if event.id and event.what == "said":
+                said.setdefault(event.id, event.at)
+            elif event.id and event.what == "ok" and event.id in said:
+                yield log, said[event.id], event.at - said.pop(event.id)
 
 
 def _heard(log: Log, told: dict[str, _Told]) -> Iterator[Arrival]:
