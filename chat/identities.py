@@ -197,7 +197,7 @@ def reseal(connection: Connection, sealer: Sealer) -> int:
     """Seal every key's secret with the sealer's newest key; returns how many. What can't be opened stays as it is."""
     count = 0
     for inbox, key, sealed in connection.execute(
-        select(inbox_keys.c.inbox, inbox_keys.c.id, inbox_keys.c.secret)
+        select(inbox_keys.c.inbox, inbox_keys.c.id, inbox_keys.c.secret).with_for_update()
     ).all():
         try:
             plain = sealer.open(sealed, purpose(inbox, key))

@@ -110,7 +110,7 @@ def reseal(connection: Connection, sealer: Sealer) -> int:
     """Seal every agent's secret with the sealer's newest key; returns how many. What can't be opened stays as it is."""
     count = 0
     for key, agent, sealed in connection.execute(
-        select(agents.c.key, agents.c.id, agents.c.totp).where(agents.c.totp.is_not(None))
+        select(agents.c.key, agents.c.id, agents.c.totp).where(agents.c.totp.is_not(None)).with_for_update()
     ).all():
         try:
             plain = sealer.open(sealed, purpose(agent))

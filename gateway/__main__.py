@@ -22,7 +22,7 @@ from chat.store import Store
 from chat.store.migrate import migrate, schema
 from gateway import log, settings
 from gateway.engines import open_store
-from gateway.rotation import reseal, rotate
+from gateway.rotation import reseal, rotate, rotate_beside_servers
 from gateway.secret import FILE
 from gateway.seed import PASSWORD, seed
 from gateway.settings import BadSettings, Settings
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--bot", metavar="NAME", required=True, help="the bot's name")
     token.add_argument("--account", metavar="ID", help="the account, where there is more than one")
     add("restore", _restore, "Begin a new epoch after a backup was put back: whoever comes back begins anew.")
-    secret = add("secret", _secret, "Replace the server's secret, while no server runs: `shopbell secret rotate`.")
+    secret = add("secret", _secret, "Replace the secret: `shopbell secret rotate`. With SQLite, while no server runs.")
     secret.add_argument("what", choices=["rotate"], help="sealed values get a new seal; sessions and passwords stay")
     return parser
 
@@ -181,14 +181,21 @@ def _token(chosen: Settings, command: argparse.Namespace) -> None:
 
 def _secret(chosen: Settings, _: argparse.Namespace) -> None:
     given = chosen.secrets
-    if not given:
+    if not given and chosen.is_on_postgres:
+        done = _with_store(chosen, lambda store: rotate_beside_servers(store, chosen.data))
+        if done is None:
+            print(f"{chosen.data / FILE} has a new secret beside the old one. Restart the server, then run this again.")
+        else:
+            print(f"{done} values are sealed with the new secret in {chosen.data / FILE}; the old one is gone.")
+    elif not given:
         count = _with_store(chosen, lambda store: rotate(store, chosen.data))
         print(f"{chosen.data / FILE} has a new secret; {count} values are sealed with it.")
     elif len(given) == 1:
         print(
             "The secret is set by SHOPBELL_SECRET, so it is you who replaces it. Set SHOPBELL_SECRET_BEFORE to what it "
             "is, and SHOPBELL_SECRET to a new one (`openssl rand -base64 48` makes one). Restart every server. Later "
-            "stop the server, run this command again, and unset SHOPBELL_SECRET_BEFORE."
+            f"{'' if chosen.is_on_postgres else 'stop the server, '}run this command again, and unset "
+            "SHOPBELL_SECRET_BEFORE."
         )
     else:
         count = _with_store(chosen, lambda store: reseal(store, given))

@@ -26,6 +26,18 @@ async def rotate(store: Store, data: Path) -> int:
     return count
 
 
+async def rotate_beside_servers(store: Store, data: Path) -> int | None:
+    """The same in two steps, where servers may have the store meanwhile. The first puts a new secret beside the old
+    one and returns None: servers are to be started anew then, so that they know both. The second ends it."""
+    kept = kept_secrets(data)
+    if len(kept) == 1:
+        keep(data, [fresh(), *kept])
+        return None
+    count = await reseal(store, kept)
+    keep(data, kept[:1])
+    return count
+
+
 async def reseal(store: Store, secrets: Sequence[bytes]) -> int:
     """Seal everything with the first of these; returns how many values. One transaction: all or nothing."""
     sealer = Sealer(*secrets)

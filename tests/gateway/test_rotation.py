@@ -12,7 +12,7 @@ from chat.sealing import Sealer
 from chat.totp import STEP_SECONDS, Totps
 from gateway import rotation
 from gateway.auth import Doorkeeper, Tokens, Unauthorized
-from gateway.rotation import rotate
+from gateway.rotation import rotate, rotate_beside_servers
 from gateway.secret import keep, kept_secrets
 from tests.shop import TOKEN_LIFE, Shop, in_a_shop
 
@@ -119,3 +119,20 @@ async def test_interrupted_it_loses_nothing_and_is_ended_by_the_next(
     await rotate(shop.store, shop.folder)
     assert len(kept_secrets(shop.folder)) == 1
     assert await Kept(shop, kept_secrets(shop.folder)).opens(*filled) == (True, True)
+
+
+@in_a_shop
+async def test_beside_servers_both_secrets_are_known_before_anything_gets_the_new_seal(shop: Shop) -> None:
+    old = kept_secrets(shop.folder)
+    filled = await Kept(shop, old).fill()
+
+    assert await rotate_beside_servers(shop.store, shop.folder) is None
+    both = kept_secrets(shop.folder)
+    assert both[1:] == old
+    assert await Kept(shop, old).opens(*filled) == (True, True)  # who wasn't started anew yet
+    assert await rotate_beside_servers(shop.store, shop.folder) == 2
+
+    assert kept_secrets(shop.folder) == both[:1]
+    assert await Kept(shop, both).opens(*filled) == (True, True)  # who was, and goes on
+    assert await Kept(shop, both[:1]).opens(*filled) == (True, True)
+    assert await Kept(shop, old).opens(*filled) == (False, False)
