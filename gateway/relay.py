@@ -49,7 +49,7 @@ class Relay:
         """How often an account began to be followed: what other nodes said of it before wasn't heard here."""
         self.streams = Streams(hub.deliver, self._missed, reading.heads, flush, lambda: bus.is_healthy)
         switchboard.connect(LEDGER, self._hear)
-        switchboard.listen(self.streams.lose)
+        switchboard.on_gap(self.streams.lose)
 
     def connect(self, ledger: Ledger) -> None:
         self._ledger = ledger

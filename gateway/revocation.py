@@ -63,6 +63,7 @@ class Revocations:
         self.count = 0
         """How often something was revoked here: whoever is being let in while this moves is looked at once more."""
         switchboard.connect(REVOCATION, self._hear)
+        switchboard.on_gap(self._look_soon)
 
     def close(
         self,
@@ -129,10 +130,14 @@ class Revocations:
         """Of another node."""
         revoked = unpack(payload)
         if revoked is None:  # of another version: that something was revoked is clear, so see for ourselves
-            self.count += 1
-            self._is_due.set()
+            self._look_soon()
         else:
             self._close(account, revoked)
+
+    def _look_soon(self) -> None:
+        """Something may have been revoked, and it isn't known what."""
+        self.count += 1
+        self._is_due.set()
 
 
 def pack(revoked: Revoked) -> bytes:

@@ -24,11 +24,13 @@ class Switchboard:
         self._flush = flush
         self._unknown = unknown
         self._takers: dict[int, Hear] = {}
+        self._gaps: list[Gap] = []
         self._is_flushing = False
+        bus.listen(self._hear, self._lose)
 
-    def listen(self, on_gap: Gap) -> None:
-        """Hear the bus. Once, before it runs."""
-        self._bus.listen(self._hear, on_gap)
+    def on_gap(self, call: Gap) -> None:
+        """Called when something may have been lost, of whatever kind."""
+        self._gaps.append(call)
 
     def connect(self, kind: int, hear: Hear) -> None:
         """Payloads of this kind go here, whole."""
@@ -51,6 +53,10 @@ class Switchboard:
         if not self._is_flushing:
             self._is_flushing = True
             asyncio.get_running_loop().call_soon(self._flush_heard)
+
+    def _lose(self) -> None:
+        for call in self._gaps:
+            call()
 
     def _flush_heard(self) -> None:
         self._is_flushing = False

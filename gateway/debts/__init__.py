@@ -35,6 +35,6 @@ class Debts(Protocol):
         ...
 
     async def add(self, taken: Sequence[Taken]) -> list[float]:
-        """Seconds that are owed of each now, less than 0 if nothing, MOST bursts at most. No key twice. Without any: see
-        whether it answers. Raises Unavailable soon."""
+        """Seconds that are owed of each now, less than 0 if nothing, MOST bursts at most. No key twice. Without any key
+        it is seen whether anybody answers. Raises Unavailable soon."""
         ...

@@ -61,7 +61,6 @@ class Standing:
 
 def revocations(tabs: list[Tab], standing: Standing | None = None, bus: MemoryBus | None = None) -> Revocations:
     switchboard = Switchboard(bus or MemoryBus(), lambda: None, new_metrics().bus_unknown)
-    switchboard.listen(lambda: None)
     return Revocations(lambda: tabs, standing or Standing({}), switchboard, lambda: None)
 
 

@@ -81,7 +81,6 @@ class Place:
         self.refused: list[str] = []
         self._done = asyncio.Event()
         switchboard = Switchboard(self.bus, lambda: None, self.metrics.bus_unknown)
-        switchboard.listen(lambda: None)
         self.signals = Signals(self.hub, switchboard, Reading(store), self._done.set, self.metrics, self.clock)
 
     def listener(self, actor: Actor) -> Ear:

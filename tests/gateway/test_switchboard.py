@@ -21,7 +21,7 @@ class Place:
         self.bus = MemoryBus(exchange)
         self.unknown = new_metrics().bus_unknown
         self.switchboard = Switchboard(self.bus, lambda: self.flushes.append(len(self.heard)), self.unknown)
-        self.switchboard.listen(lambda: self.gaps.append(1))
+        self.switchboard.on_gap(lambda: self.gaps.append(1))
         self.switchboard.connect(LEDGER, lambda account, payload: self.heard.append((account, payload)))
 
     @property
