@@ -197,7 +197,7 @@ class Shopbell:
                 partial(reading.cursors, []),
                 metrics.render,
                 settings.metrics_token.reveal() if settings.metrics_token else None,
-                is_bus_healthy=lambda: self._bus.is_healthy,
+                is_bus_healthy=lambda: self._bus.is_here,
             ),
             *session.routes(directory, sessions, sign_ins, tokens, origins),
             *login.routes(

@@ -13,12 +13,18 @@ Gap = Callable[[], None]
 
 class Bus(Protocol):
     """Promises while `run` runs as a task: at most once, in the order of publishing per channel and publisher while
-    connected; never an echo to the node that published; every loss of connection is reported by `on_gap`. Payloads
-    are opaque."""
+    connected; never an echo to the node that published; every loss of connection is reported by `on_gap`, when it
+    begins and when it ends. Payloads are opaque."""
 
     @property
     def is_healthy(self) -> bool:
-        """Whether what others publish arrives here. While it doesn't, whoever listens looks at the store often."""
+        """Whether what others publish arrives here: this node can hear, and none of the others went silent. While that
+        isn't so, whoever listens looks at the store often."""
+        ...
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this node can hear and be heard, whatever the others can."""
         ...
 
     async def run(self) -> None:

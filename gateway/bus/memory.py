@@ -26,6 +26,10 @@ class MemoryBus:
     def is_healthy(self) -> bool:
         return True
 
+    @property
+    def is_here(self) -> bool:
+        return True
+
     async def run(self) -> None:
         await asyncio.get_running_loop().create_future()  # nothing to do: payloads go by themselves
 

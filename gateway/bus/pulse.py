@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 SUSPECT_SECONDS = 1.1  # nearly three heartbeats: one may be lost, and one late
 DEAF_SECONDS = 15.0  # without hearing ourselves, though bytes come
-REMEMBER_SECONDS = 60.0  # a node that went silent: it may only be cut off, and write to the store all the same
+REMEMBER_SECONDS = 600.0  # a node that went silent: it may only be cut off, and write to the store all the same
 NODES = 4096  # remembered; a Redis that is shared with others has no more of ours
 DRIFT = 0.001  # seconds that two clocks may part in a second: ten times what they do
 
@@ -64,6 +64,10 @@ class Pulse:
         self._heard = {node: last for node, last in self._heard.items() if now - last.now <= REMEMBER_SECONDS}
         known = min((self._own_at, *(last.now - last.late for last in self._heard.values())))
         return now - known <= SUSPECT_SECONDS
+
+    def is_heard(self, now: float) -> bool:
+        """Whether our own heartbeat comes back, whatever else doesn't come."""
+        return now - self._own_at <= SUSPECT_SECONDS
 
     def is_deaf(self, now: float) -> bool:
         """Whether our own heartbeat has been missing for so long that the connection is of no use."""

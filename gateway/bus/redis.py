@@ -62,8 +62,13 @@ class RedisBus:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether what others publish arrives here, as far as heartbeats tell."""
+        """Whether what any other node writes is heard here, as far as heartbeats tell."""
         return self._chart.is_whole and all(line.is_steady for line in self._lines.values())
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this node hears itself everywhere."""
+        return self._chart.is_whole and all(line.is_heard for line in self._lines.values())
 
     def listen(self, hear: Hear, on_gap: Gap) -> None:
         self._hear, self._on_gap = hear, on_gap
@@ -184,12 +189,14 @@ class RedisBus:
         if payloads is None:
             self._lose()  # of a newer version: that something happened is all we know
             return
+        count = 0
         for payload in payloads:
-            self._metrics.bus_heard.inc()
+            count += 1
             try:
                 self._hear(channel, payload)
             except Exception as error:  # the boundary: whatever is in one payload doesn't make the node deaf
                 self._tell_senseless(channel.encode(), error)
+        self._metrics.bus_heard.inc(count)
 
     def _take_beat(self, name: bytes, data: bytes) -> None:
         beat = unpack_beat(data)

@@ -142,6 +142,14 @@ async def test_publishing_to_nobody_or_after_a_node_has_left_does_no_harm(buses:
         assert leaver.heard == []
 
 
+async def test_a_bus_that_hears_others_hears_itself(buses: BusEngine) -> None:
+    bus = buses.open()
+    async with nodes(buses, 2) as (first, second):
+        assert first.bus.is_here
+        assert second.bus.is_here
+        assert bus.is_here == bus.is_healthy  # whether it runs or not
+
+
 async def test_a_bus_that_was_never_away_reports_no_gap(buses: BusEngine) -> None:
     async with nodes(buses, 2) as (sender, listener):
         await listener.bus.subscribe("acc_1")

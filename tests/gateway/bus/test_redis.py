@@ -123,6 +123,7 @@ async def test_a_node_that_another_one_does_not_hear_any_more_makes_that_one_loo
         of_speaker._say = lambda says: None  # type: ignore[method-assign]  # cut off, and writing to the store
 
         await eventually(lambda: not listener.bus.is_healthy and listener.gaps)
+        assert listener.bus.is_here
 
         await eventually(lambda: listener.bus.is_healthy)  # it is gone, as far as anybody knows
 
