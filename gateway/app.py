@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from importlib.metadata import version
 from typing import Any, cast
 
 import uvicorn
@@ -77,10 +78,12 @@ from gateway.throttle import Throttle
 from gateway.timers import Alarms
 from gateway.wheel import Wheel
 from gateway.workers import follow_parent
-from presence import REFRESH_SECONDS
+from presence import Times
+from presence.rounds import Rounds
 
 log = logging.getLogger("gateway.app")
 
+PRESENCE = Times()
 TICK_SECONDS = 1.0
 OLD_SESSIONS_SECONDS = 300.0
 BACKLOG = 8192  # connections that the kernel holds for us while thousands come back at once
@@ -104,7 +107,7 @@ class Shopbell:
         self._bus = new_bus(settings.bus, metrics)
         switchboard = Switchboard(self._bus, dirty.flush, metrics.bus_unknown)
         self._redis = new_redis(settings.presence)
-        self._presence = new_presence(self._redis, clock.ticks)
+        presence = new_presence(self._redis, clock.ticks, PRESENCE)
         self._sharing = Sharing(new_debts(self._redis, clock.ticks), clock, metrics)
         new_meter = self._sharing.meter
         self._relay = Relay(hub, self._bus, switchboard, reading, dirty.flush, metrics)
@@ -117,7 +120,8 @@ class Shopbell:
         self._indexing = Indexing(store, clock, lambda: self.ledger.is_at_work)
         self.asking = Asking(self._relay.submit)
         self._alarms = Alarms(Timers(store), self.asking.ask, clock)
-        self._roll = Roll(self._presence, hub, dirty.flush)
+        rounds = Rounds(presence, clock.ticks, times=PRESENCE, version=version("shopbell"))
+        self._roll = Roll(rounds, switchboard, dirty.flush, clock.ticks)
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
         origins = Origins(settings.public_url)
         addresses = Addresses(settings.trusted_proxies)
@@ -245,13 +249,13 @@ class Shopbell:
         async with asyncio.TaskGroup() as group:
             batches = group.create_task(self.ledger.run())
             indexing = group.create_task(self._indexing.run())
+            roll = group.create_task(self._roll.run())
             others = [
                 group.create_task(self._bus.run()),
                 group.create_task(self._signals.run()),
                 group.create_task(self._sharing.run()),
                 group.create_task(self._relay.streams.run()),
                 group.create_task(self._every(TICK_SECONDS, self._tick)),
-                group.create_task(self._every(REFRESH_SECONDS, self._roll.refresh)),
                 group.create_task(self._every(SWEEP_SECONDS, self._relay.let_go)),
                 group.create_task(self._every(FILE_SWEEP_SECONDS, self.files.run)),
                 group.create_task(self._revocations.run()),
@@ -268,12 +272,14 @@ class Shopbell:
             await batches
             self._indexing.stop()
             await indexing
+            roll.cancel()
+            await asyncio.wait([roll])
+            await self._roll.close()  # the bus still takes what it says to the other nodes
             for task in others:
                 task.cancel()
         await self._tasks.close()
         await self._relay.streams.aclose()
         await self._doorkeeper.close()
-        await self._presence.close()
         if self._redis is not None:
             await self._redis.aclose()
         await self._bus.close()
@@ -301,6 +307,7 @@ class Shopbell:
         return Socket(self.node, server_state.connections)
 
     def _start_drain(self) -> asyncio.Task[None]:
+        self._roll.drain()
         settings = self._settings
         times = DrainTimes(
             settings.drain_spread_seconds,

@@ -87,7 +87,7 @@ class Arrivals:
 
     def farewell(self, socket: Socket) -> None:
         if socket.actor.is_staff:
-            self._tasks.start(self._roll.leave(socket.actor))
+            self._roll.leave(socket, for_good=socket.is_dismissed)
 
     async def _guarded(self, socket: Socket, work: Awaitable[None]) -> None:
         try:
@@ -134,7 +134,7 @@ class Arrivals:
             return
         socket.live(limits)
         if actor.is_staff:
-            await self._roll.enter(socket)
+            self._roll.enter(socket)
 
     async def _bring_up_to_date(self, socket: Socket, actor: Actor, resume: Resume | None) -> None:
         if actor.kind == "contact":

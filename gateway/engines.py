@@ -14,7 +14,7 @@ from gateway.debts import Debts
 from gateway.debts.memory import MemoryDebts
 from gateway.metrics import Metrics
 from gateway.settings import Settings
-from presence import Presence
+from presence import Presence, Times
 from presence.memory import MemoryPresence
 
 if TYPE_CHECKING:  # an embedded node has no use for the driver
@@ -51,13 +51,13 @@ def new_redis(url: str) -> Client | None:
     return new_client(url)
 
 
-def new_presence(redis: Client | None, ticks: Callable[[], float]) -> Presence:
+def new_presence(redis: Client | None, ticks: Callable[[], float], times: Times | None = None) -> Presence:
     """`ticks` are seconds that never go back. Each start is another node: leases of the last one just run out."""
     if redis is None:
-        return MemoryPresence(ticks)
+        return MemoryPresence(ticks, times=times)
     from presence.redis import RedisPresence
 
-    return RedisPresence(redis, secrets.token_hex(8))
+    return RedisPresence(redis, secrets.token_hex(8), times=times)
 
 
 def new_debts(redis: Client | None, ticks: Callable[[], float]) -> Debts:

@@ -32,8 +32,8 @@ class Listener(Protocol):
         """Something lasting of this conversation, at this seq."""
         ...
 
-    def overhear(self, payload: bytes) -> None:
-        """Something that isn't kept, and may be dropped when the peer is slow."""
+    def overhear(self, payload: bytes) -> bool:
+        """Something that isn't kept. Whether it was taken: it is dropped when the peer is slow."""
         ...
 
     def notice(self, payload: bytes) -> None:

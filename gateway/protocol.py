@@ -49,6 +49,9 @@ class CloseCode(IntEnum):
     RESTORED = 4203
 
 
+DISMISSALS = frozenset({CloseCode.UNAUTHORIZED, CloseCode.REVOKED})
+"""Of whoever isn't let in any longer, as after signing out: nobody waits for it to come back."""
+
 CLOSE_MEANINGS: dict[CloseCode, str] = {
     CloseCode.PROTOCOL_VERSION: "this server doesn't speak the protocol version of the hello",
     CloseCode.MALFORMED: "a frame wasn't a JSON object in a text frame, or too deeply nested",

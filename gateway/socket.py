@@ -33,7 +33,7 @@ from gateway.hub import Hub
 from gateway.line import Line
 from gateway.metrics import Metrics
 from gateway.outbox import Outbox, OutboxLimits
-from gateway.protocol import HELLO_LIMIT, CloseCode, Hello
+from gateway.protocol import DISMISSALS, HELLO_LIMIT, CloseCode, Hello
 from gateway.relay import Relay
 from gateway.session import Session, SessionLimits
 from gateway.signals import Signals
@@ -295,6 +295,8 @@ class Socket(asyncio.Protocol):
         self._node.wheel.hurried.add(self)
         self._core.send_close(code)
         self._write_core()
+        if code in DISMISSALS and self.is_live:  # whether its client answers or not
+            self._node.doorman.farewell(self)
         self._pending = None
         if not self._reading:  # or we would never see the peer's own close frame
             self._reading = True
@@ -352,11 +354,12 @@ class Socket(asyncio.Protocol):
         except TooMuch:
             self.close(CloseCode.RESYNC_FAILED)
 
-    def overhear(self, payload: bytes) -> None:
+    def overhear(self, payload: bytes) -> bool:
         if self._held is not None or self._outbox.is_half_full(self._node.outbox):
             self._node.metrics.signals_shed.inc()
-        else:
-            self.send(payload)
+            return False
+        self.send(payload)
+        return True
 
     def notice(self, payload: bytes) -> None:
         if self._held is None:
@@ -398,6 +401,12 @@ class Socket(asyncio.Protocol):
     def is_live(self) -> bool:
         """Whether the peer has been brought up to date."""
         return self._slot is not None
+
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether it was closed because its actor isn't let in any longer: signed out, or revoked."""
+        close = self._core.close_sent
+        return close is not None and close.code in DISMISSALS
 
     @property
     def is_unwritten(self) -> bool:

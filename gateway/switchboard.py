@@ -14,6 +14,7 @@ from gateway.bus import Bus, Gap, Hear
 LEDGER = 1
 SIGNAL = 2
 REVOCATION = 3
+PRESENCE = 4
 
 
 class Switchboard:

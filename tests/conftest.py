@@ -82,8 +82,6 @@ def debts(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[De
 
 @pytest.fixture(params=PRESENCES)
 def presences(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[PresenceEngine]:
-    """Whatever it opens is closed in the end."""
     engine = PRESENCES[request.param]()
     yield engine
-    for presence in engine.opened:
-        runner.run(presence.close())
+    runner.run(engine.close())

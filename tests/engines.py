@@ -30,7 +30,7 @@ from gateway.debts.memory import MemoryDebts
 from gateway.debts.redis import RedisDebts
 from gateway.redis_client import Client, new_client
 from presence import Presence
-from presence.memory import Leases, MemoryPresence
+from presence.memory import Memory, MemoryPresence
 from presence.redis import RedisPresence
 from tests.builders import StillClock
 from tests.servers import RedisServer, postgres, redis, redis_cluster, redis_sentinel
@@ -283,58 +283,52 @@ class ClusterBusEngine(RedisBusEngine):
 
 
 class PresenceEngine(Protocol):
-    opened: list[Presence]
+    """All nodes of one engine share their leases, on a clock that a test moves."""
+
+    clock: StillClock
 
     def open(self, node: str) -> Presence: ...
 
-    def pass_time(self, seconds: float) -> None:
-        """Let leases grow old."""
-        ...
+    async def close(self) -> None: ...
 
 
 class MemoryPresenceEngine:
     def __init__(self) -> None:
-        self._clock = StillClock()
-        self._leases: Leases = {}
-        self.opened: list[Presence] = []
+        self.clock = StillClock()
+        self._memory = Memory()
 
-    def open(self, node: str) -> Presence:
-        self.opened.append(MemoryPresence(self._clock.ticks, node, self._leases))
-        return self.opened[-1]
-
-    def pass_time(self, seconds: float) -> None:
-        self._clock.move(seconds)
-
-
-class OwnRedisPresence(RedisPresence):
-    """With a client that is closed with it."""
+    def open(self, node: str) -> MemoryPresence:
+        return MemoryPresence(self.clock.ticks, node, self._memory)
 
     async def close(self) -> None:
-        await super().close()
-        await self._redis.aclose()
+        pass
 
 
 class RedisPresenceEngine:
-    """A prefix of its own on the run's server, whose leases grow old when the test says so."""
+    """A prefix of its own on the run's server, which is told what time it is."""
 
     _numbers = iter(range(1, 1_000_000))
 
     def __init__(self) -> None:
+        self.clock = StillClock()
         self._prefix = f"presence{next(self._numbers)}"
-        self.opened: list[Presence] = []
+        self._redis = new_client(self._url())
 
-    def open(self, node: str) -> Presence:
-        self.opened.append(OwnRedisPresence(new_client(redis().url), node, self._prefix))
-        return self.opened[-1]
+    def open(self, node: str) -> RedisPresence:
+        return RedisPresence(self._redis, node, self._prefix, now=self.clock.now)
 
-    def pass_time(self, seconds: float) -> None:
-        script = """
-            for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
-              for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do
-                redis.call('ZINCRBY', key, -ARGV[2], member)
-              end
-            end"""
-        redis().ask("EVAL", script, "0", f"{self._prefix}:*", str(round(seconds * 1000)))
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    def _url(self) -> str:
+        return redis().url
+
+
+class ClusterPresenceEngine(RedisPresenceEngine):
+    """The same on the run's Cluster: accounts and the list of nodes are on different primaries."""
+
+    def _url(self) -> str:
+        return redis_cluster().url
 
 
 class DebtsEngine(Protocol):
@@ -416,7 +410,11 @@ BUSES: dict[str, Callable[[], BusEngine]] = {
     "redis-sentinel": SentinelBusEngine,
     "redis-cluster": ClusterBusEngine,
 }
-PRESENCES: dict[str, Callable[[], PresenceEngine]] = {"memory": MemoryPresenceEngine, "redis": RedisPresenceEngine}
+PRESENCES: dict[str, Callable[[], PresenceEngine]] = {
+    "memory": MemoryPresenceEngine,
+    "redis": RedisPresenceEngine,
+    "redis-cluster": ClusterPresenceEngine,
+}
 DEBTS: dict[str, Callable[[], DebtsEngine]] = {
     "memory": MemoryDebtsEngine,
     "redis": RedisDebtsEngine,

@@ -229,8 +229,10 @@ async def a_node(folder: Path, *, beside: Node | None = None, **chosen: Any) -> 
 def on_a_node(**chosen: Any) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
     """Run an async test with a fresh node as its first argument; further ones come from pytest.
 
-    `tick` shortens the node's second (its wheel and its windows), `heads` the time that heads are gathered.
+    `tick` shortens the node's second (its wheel and its windows), `heads` the time that heads are gathered;
+    `presence_times` are other times for who is here.
     """
+    presence = chosen.pop("presence_times", app.PRESENCE)
     tick, heads = chosen.pop("tick", app.TICK_SECONDS), chosen.pop("heads", 0.02)
 
     def wrap(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -244,6 +246,7 @@ def on_a_node(**chosen: Any) -> Callable[[Callable[..., Awaitable[None]]], Calla
                     await test(node, **{name: fixtures[name] for name in own})
 
             fixtures["monkeypatch"].setattr(app, "TICK_SECONDS", tick)
+            fixtures["monkeypatch"].setattr(app, "PRESENCE", presence)
             fixtures["monkeypatch"].setattr(hub, "HEADS_SECONDS", heads)
             uvloop.run(play())
 

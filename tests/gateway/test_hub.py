@@ -36,8 +36,9 @@ class Ear:
     def hear(self, conversation: str, seq: int, payload: bytes) -> None:
         self.heard.append((conversation, payload.decode()))
 
-    def overhear(self, payload: bytes) -> None:
+    def overhear(self, payload: bytes) -> bool:
         self.overheard.append(payload.decode())
+        return True
 
     def notice(self, payload: bytes) -> None:
         self.noticed.append(json.loads(payload))

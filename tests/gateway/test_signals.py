@@ -60,8 +60,9 @@ class Ear:
     watching: set[str] = field(default_factory=set)
     overheard: list[Any] = field(default_factory=list)
 
-    def overhear(self, payload: bytes) -> None:
+    def overhear(self, payload: bytes) -> bool:
         self.overheard.append(json.loads(payload))
+        return True
 
     def hear(self, conversation: str, seq: int, payload: bytes) -> None: ...
     def notice(self, payload: bytes) -> None: ...

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway import app
 from tests.node import Node
 from tests.pair import heals, two_healthy_nodes, two_nodes
 from tests.peer import Frame, Peer, new_id
@@ -154,22 +153,6 @@ async def test_nodes_start_without_redis_and_say_so(
         assert [state["id"] for state in heads["heads"]] == [conversation]
         assert await ready(first) == (200, {"status": "ok", "bus": "away"})
     assert len([line for line in caplog.messages if line.startswith("the bus is away")]) == 2
-
-
-async def test_agents_hear_who_is_present_on_the_other_node(
-    tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app, "REFRESH_SECONDS", 0.1)
-    async with two_healthy_nodes(tmp_path, redis) as (first, second):
-        noa = await first.agent()
-        dara = await second.agent(await second.second_agent())
-        both = {noa.welcome["me"]["id"], dara.welcome["me"]["id"]}
-
-        async with asyncio.timeout(5):
-            await noa.until(lambda frame: frame["type"] == "presence" and set(frame["present"]) == both)
-        dara.leave()
-        async with asyncio.timeout(5):
-            await noa.until(lambda frame: frame["type"] == "presence" and len(frame["present"]) == 1)
 
 
 async def test_the_end_of_a_node_takes_no_longer_without_redis(tmp_path: Path, redis: RedisServer) -> None:

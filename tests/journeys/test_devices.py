@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from presence import Times
 from tests.node import Node, on_a_node
 from tests.peer import Frame, Peer, new_id
 
@@ -87,8 +88,8 @@ async def test_each_console_watches_for_itself(node: Node) -> None:
     assert await changes(two) == []
 
 
-@on_a_node()
-async def test_an_agent_is_here_until_the_last_console_is_closed(node: Node) -> None:
+@on_a_node(presence_times=Times(grace=0.3))
+async def test_an_agent_is_here_until_a_moment_after_the_last_console_is_closed(node: Node) -> None:
     witness = await node.agent(await node.second_agent())
     me, noa = witness.welcome["me"]["id"], node.mine.agent.id
     one, two = await node.agent(), await node.agent()

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from presence import LEASE_SECONDS
-from presence.memory import Leases, MemoryPresence
+from presence import About, Times
+from presence.memory import Memory, MemoryPresence
 from tests.builders import StillClock
 
 
-async def test_leases_that_ended_are_forgotten() -> None:
-    clock, leases = StillClock(), Leases()
-    presence = MemoryPresence(clock.ticks, "node_1", leases)
-    await presence.touch("acc_1", ["agt_noa"])
-    clock.move(LEASE_SECONDS)
+async def test_what_nobody_touches_any_more_is_forgotten(clock: StillClock) -> None:
+    memory = Memory()
+    presence = MemoryPresence(clock.ticks, "node_1", memory)
+    before = await presence.touch("acc_1", ["agt_noa"])
+    await presence.touch("acc_2", ["agt_rival"])
 
-    await presence.present("acc_1")
+    clock.move(3 * Times().lease)
+    after = await presence.touch("acc_1", [])
+    await presence.beat(About())
 
-    assert leases == {}
+    assert after.epoch != before.epoch
+    assert set(memory.accounts) == {"acc_1"}
 
 
-async def test_a_node_alone_needs_neither_name_nor_table() -> None:
-    presence = MemoryPresence(StillClock().ticks)
-    await presence.touch("acc_1", ["agt_noa"])
+async def test_a_node_alone_needs_neither_name_nor_table(clock: StillClock) -> None:
+    presence = MemoryPresence(clock.ticks)
 
-    assert await presence.present("acc_1") == {"agt_noa"}
-    await presence.close()
-    assert await presence.present("acc_1") == frozenset()
+    table = await presence.touch("acc_1", ["agt_noa"])
+
+    assert table.leases is not None
+    assert [(lease.actor, lease.node) for lease in table.leases] == [("agt_noa", presence.node)]
