@@ -75,6 +75,9 @@ async def test_nodes_of_two_versions_are_one_chat(tmp_path: Path, caplog: pytest
         most = (time.monotonic() - began) / 0.05 + 2
         assert 1 <= counted(older, "holes_healed") - reads <= most
         assert counted(older, "bus_unknown") >= 10
+        async with asyncio.timeout(1):  # by the bell; heads are compared every five seconds
+            await bot.begin("message.send", id=new_id(), conversation=conversation, text="Alone")
+            await contact.until(lambda frame: any(entry.get("text") == "Alone" for entry in frame.get("entries", ())))
         assert caplog.messages == []
 
 

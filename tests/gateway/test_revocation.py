@@ -17,6 +17,7 @@ from chat.errors import Unavailable
 from chat.model import Actor
 from chat.store.tables import accounts, agents, bot_tokens, contacts, sessions
 from gateway import revocation
+from gateway.bus import Gap, Hear
 from gateway.bus.memory import Exchange, MemoryBus
 from gateway.metrics import new_metrics
 from gateway.protocol import CloseCode
@@ -165,6 +166,28 @@ async def test_of_a_revocation_that_makes_no_sense_the_store_is_asked_at_once(
 
     assert [tab.codes for tab in tabs] == [[], [UNAUTHORIZED]]
     assert (there.count, len(standing.asked)) == (100, 1)
+    looking.cancel()
+    await asyncio.wait([looking])
+
+
+class LosingBus(MemoryBus):
+    """Says that something was lost when the test wants it."""
+
+    def listen(self, hear: Hear, on_gap: Gap) -> None:
+        super().listen(hear, on_gap)
+        self.lose = on_gap
+
+
+async def test_when_something_was_lost_it_may_have_been_a_revocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revocation, "PROMPT_SECONDS", 0.02)
+    tab, bus = Tab(NOA, "ses_1"), LosingBus()
+    here = revocations([tab], Standing({}), bus)
+    looking = asyncio.create_task(here.run())
+
+    bus.lose()
+    await asyncio.sleep(0.06)
+
+    assert (tab.codes, here.count) == ([UNAUTHORIZED], 1)
     looking.cancel()
     await asyncio.wait([looking])
 
