@@ -58,6 +58,10 @@ class Measured(Protocol):
         """CPU seconds so far of each of its parts."""
         ...
 
+    def is_behind(self) -> bool:
+        """Whether it says that there is more to do, in its own time. It may rest and be behind."""
+        ...
+
 
 @dataclass(frozen=True)
 class Server:
@@ -78,6 +82,9 @@ class Server:
 
     def parts(self) -> dict[str, float]:
         return {"server": proc.cpu_seconds(self.process)}
+
+    def is_behind(self) -> bool:
+        return False  # nobody can be asked: a file has one reader
 
     def rss_bytes(self) -> int:
         return proc.rss_bytes(self.process)

@@ -19,6 +19,9 @@ from bench.server import Cores, Server, prepared, shopbell
 
 WHOLE_SECONDS = 20.0
 Layout = list[tuple[int, int]]
+_BEHIND = """
+    SELECT count(*) FROM ledgers l LEFT JOIN search_heads h ON h.account = l.account
+    WHERE l.cursor > coalesce(h.cursor, 0)"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Site:
     def parts(self) -> dict[str, float]:
         own = {name: proc.cpu_seconds(node.process) for name, node in zip(("A", "B"), self.nodes, strict=True)}
         return own | self.redis.parts() | (self.postgres.parts() if self.postgres else {})
+
+    def is_behind(self) -> bool:
+        """Whether something that was said isn't indexed yet: between two turns the nodes rest."""
+        return self.postgres is not None and self.postgres.rows(_BEHIND) != [["0"]]
 
 
 @contextmanager
