@@ -7,7 +7,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Behind:
     async def knock(self, stack: AsyncExitStack, address: str) -> int:
         """The status that a browser gets from this address, which claims to be another's. It stays until the end."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.ports.plain, local_addr=(address, 0))
-        stack.callback(writer.close)
+        stack.push_async_callback(_end, writer)
         lines = [
             "GET /v1/socket HTTP/1.1",
             "Host: 127.0.0.1",
@@ -73,6 +73,12 @@ class Behind:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.headers.get("Location", "")
+
+
+async def _end(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -155,13 +161,12 @@ async def test_a_node_that_stops_is_passed_over_and_two_that_do_say_so(tmp_path:
 
 async def test_silence_is_borne_as_long_as_pings_are_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "TICK_SECONDS", 0.1)
-    async with behind(tmp_path, {"proxy_read_timeout": "700ms"}, ping_seconds="0.4", pong_seconds="0.2") as it:
-        peer = await it.peer()
+    async with behind(tmp_path, {"proxy_read_timeout": "1500ms"}, ping_seconds="0.6", pong_seconds="0.5") as it:
+        peer, silent = await it.peer(), await it.peer()
         await peer.hello(it.node.token(await it.node.contact_session()))
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1.5):
+            async with asyncio.timeout(2.5):
                 await peer.until("nothing that is ever said")  # it answers pings meanwhile
-        silent = await it.peer()
 
         assert await silent.closed() is None, "nobody pings who hasn't said hello"
         peer.leave()

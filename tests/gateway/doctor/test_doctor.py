@@ -45,15 +45,6 @@ async def test_a_node_on_postgres_and_redis_is_well(tmp_path: Path) -> None:
     assert subjects(found, "ok") == ["settings", "data", "secret", "files", "store", "bus", "clocks", node.origin]
 
 
-async def test_a_node_on_a_file_is_well(tmp_path: Path) -> None:
-    async with a_node(tmp_path / "data", hello_seconds=0.5) as node:
-        more = {"DATA": str(tmp_path / "data"), "PORT": str(node.port), "HELLO_SECONDS": "0.5"}
-        found = await findings({f"SHOPBELL_{name}": value for name, value in more.items()})
-
-    assert subjects(found, "fail") == []
-    assert "clocks" not in subjects(found, "ok"), "there is only one"
-
-
 def test_it_says_all_that_is_wrong_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
