@@ -53,6 +53,7 @@ class Roll:
         """When all sockets are closed and `run` is over: says what is still to be said."""
         rounds.listen(self._ring, self._moved)
         switchboard.connect(PRESENCE, self._hear)
+        switchboard.on_gap(rounds.lose_bells)
 
     def enter(self, listener: Listener) -> None:
         """A socket of a member of the staff has come: it will be told who is here, and others of it. Nobody waits."""

@@ -112,6 +112,12 @@ class Rounds:
             page.heard = version
             self._call_soon(page, self._ticks())
 
+    def lose_bells(self) -> None:
+        """Something that other nodes said may be lost: ask about every account."""
+        now = self._ticks()
+        for page in self._pages.values():
+            self._call_soon(page, now)
+
     def drain(self) -> None:
         """From now on whoever drops was dropped by us, and has longer to come back to another node."""
         self._grace = self._times.drain_grace

@@ -64,9 +64,8 @@ class Place:
         self.bus = MemoryBus(exchange)
         engine = MemoryPresence(self.clock.ticks, node, memory)
         self.rounds = Rounds(engine, lambda: self.clock.ticks() + 60 * minutes_ahead)
-        switchboard = Switchboard(self.bus, lambda: None, new_metrics().bus_unknown)
+        switchboard = self.switchboard = Switchboard(self.bus, lambda: None, new_metrics().bus_unknown)
         self.roll = Roll(self.rounds, switchboard, lambda: None, self.clock.ticks)
-        switchboard.listen(lambda: None)
 
     async def comes(self, actor: Actor) -> Ear:
         ear = Ear(actor)
@@ -293,6 +292,22 @@ async def test_the_more_is_told_to_the_more_the_less_often(monkeypatch: pytest.M
     assert len(noa.told) == 1
 
     await place.wait(10)
+
+    assert noa.told == [{NOA.id}, {NOA.id, SOMCHAI.id}]
+
+
+async def test_after_a_gap_on_the_bus_everybody_is_asked_for_again() -> None:
+    """Bells may have been lost, and the next refresh is ten seconds away."""
+    places = two_places()
+    noa = await places[0].comes(NOA)
+    await both_wait(places, 3)  # each knows that the other node is alive
+    places[1].bus.publish = lambda channel, payload: None  # type: ignore[method-assign]
+    await places[1].comes(SOMCHAI)
+    await places[0].wait(2)
+    assert noa.told == [{NOA.id}]
+
+    places[0].switchboard._lose()
+    await places[0].wait(1)
 
     assert noa.told == [{NOA.id}, {NOA.id, SOMCHAI.id}]
 
