@@ -139,7 +139,7 @@ class Contacts:
         """All that the contact has, the latest change first."""
         await self.find(who)
         async with self._store.view() as view:
-            return await view.of_contact(who[0], who[1], CONVERSATIONS)
+            return (await view.of_contacts([who], CONVERSATIONS)).get(who, [])
 
     async def forget(self, who: Scoped, audit: Audited) -> None:
         """End its sessions and take its identities away, for good: nothing says any more who it was."""

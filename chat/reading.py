@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from chat.access import contact_entries, contact_view, enter, sees
 from chat.errors import BadRequest, Forbidden, NotFound
 from chat.model import Actor, ContactView, Conversation, Entry
-from chat.store import Store, View
+from chat.store import Scoped, Store, View
 
 PAGE = 50  # entries of a snapshot and of a page of history
 TOGETHER = 3  # entries that one change writes at most: an answer, and the lines that it reopened and claimed
@@ -44,6 +44,17 @@ class Missed(Struct, frozen=True, gc=False):
     conversation: Conversation
     state: Conversation | ContactView
     entries: list[Entry]
+
+
+class Returning(Struct, frozen=True, gc=False):
+    """A contact that comes back and has seen these conversations up to these seqs."""
+
+    actor: Actor
+    held: tuple[tuple[str, int], ...]
+
+    @property
+    def who(self) -> Scoped:
+        return self.actor.account, self.actor.id
 
 
 class CatchUp(Struct, frozen=True, gc=False):
@@ -173,22 +184,28 @@ class Reading:
 
     async def catch_up_contact(self, actor: Actor, held: Mapping[str, int]) -> CatchUp:
         """For a contact that has seen these conversations up to these seqs."""
+        returning = Returning(actor, tuple(held.items()))
+        return (await self.catch_up_contacts([returning]))[returning]
+
+    async def catch_up_contacts(self, crowd: Sequence[Returning]) -> dict[Returning, CatchUp]:
+        """The same for many that come back together, by as many statements as for one."""
         async with self._store.view() as view:
-            cursor = await view.head(actor.account)
-            latest = await view.of_contact(actor.account, actor.id, CONTACT_CONVERSATIONS)
-            mine = {conversation.id: conversation for conversation in latest}
-            await _with(view, actor, mine, list(held)[:HELD])
-            missed: list[Missed] = []
-            snapshots: list[Snapshot] = []
-            for conversation in mine.values():
-                seq = held.get(conversation.id)
-                entries = None if seq is None else await _missed_by_contact(view, actor, conversation, seq)
-                if entries is None:
-                    snapshots.append(await _snapshot(view, actor, conversation, cursor))
-                else:
-                    missed.append(Missed(conversation, contact_view(conversation), entries))
-            gone = [other for other in held if other not in mine]
-            return CatchUp(cursor, False, missed, snapshots, [], gone)
+            cursors = await view.cursors({each.actor.account for each in crowd})
+            latest = await view.of_contacts({each.who for each in crowd}, CONTACT_CONVERSATIONS)
+            mine = {each: {found.id: found for found in latest.get(each.who, ())} for each in crowd}
+            for each in crowd:
+                await _with(view, each.actor, mine[each], [name for name, _ in each.held[:HELD]])
+            seqs = {each: _seqs(each, mine[each]) for each in crowd}
+            behind: dict[Scoped, int] = {}  # of two sockets of one contact, the one that is further behind
+            for each in crowd:
+                for place, seq in seqs[each].items():
+                    if seq < mine[each][place[1]].seq:
+                        behind[place] = min(seq, behind.get(place, seq))
+            entries = await view.after_seq(behind, CATCH_UP_CHANGES + 1, staff=False) if behind else {}
+            return {
+                each: await _caught_up(view, each, cursors.get(each.actor.account, 0), mine[each], seqs[each], entries)
+                for each in crowd
+            }
 
     async def catch_up_staff(
         self, actor: Actor, since: int | None, held: Collection[str], assigned: Collection[str], *, heads: bool = True
@@ -258,12 +275,37 @@ def _page(entries: list[Entry], limit: int) -> tuple[list[Entry], bool]:
     return entries[first:], first > 0
 
 
-async def _missed_by_contact(view: View, actor: Actor, conversation: Conversation, seq: int) -> list[Entry] | None:
-    """The entries after seq; None if that is too many, or if the contact claims to be ahead of us."""
-    if seq > conversation.seq or seq < conversation.rewritten:
-        return None
-    entries = await view.after_seq(actor.account, conversation.id, seq, CATCH_UP_CHANGES + 1, staff=False)
-    return None if _is_too_much(entries) else contact_entries(entries)
+def _seqs(returning: Returning, mine: Mapping[str, Conversation]) -> dict[Scoped, int]:
+    """Of the conversations of which this contact holds a good copy: up to which seq."""
+    account, held = returning.actor.account, dict(returning.held)
+    return {
+        (account, name): held[name]
+        for name, conversation in mine.items()
+        # Not when the contact claims to be ahead of us, nor when entries changed in place since.
+        if name in held and conversation.rewritten <= held[name] <= conversation.seq
+    }
+
+
+async def _caught_up(
+    view: View,
+    returning: Returning,
+    cursor: int,
+    mine: Mapping[str, Conversation],
+    seqs: Mapping[Scoped, int],
+    entries: Mapping[Scoped, list[Entry]],
+) -> CatchUp:
+    actor = returning.actor
+    missed: list[Missed] = []
+    snapshots: list[Snapshot] = []
+    for name, conversation in mine.items():
+        place = (actor.account, name)
+        later = entries.get(place, [])
+        if place not in seqs or _is_too_much(later):
+            snapshots.append(await _snapshot(view, actor, conversation, cursor))
+        else:
+            later = [entry for entry in later if entry.seq > seqs[place]]
+            missed.append(Missed(conversation, contact_view(conversation), contact_entries(later)))
+    return CatchUp(cursor, False, missed, snapshots, [], [name for name, _ in returning.held if name not in mine])
 
 
 def _is_too_much(entries: Collection[Entry]) -> bool:

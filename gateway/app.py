@@ -89,6 +89,9 @@ OLD_SESSIONS_SECONDS = 300.0
 BACKLOG = 8192  # connections that the kernel holds for us while thousands come back at once
 COLLECT = (20_000, 20, 50)  # a batch makes thousands of tuples and lists that die by themselves
 FILE_SWEEP_SECONDS = 600.0
+# Contacts who come back in one moment and are read together: a statement to PostgreSQL is a way to it and back. SQLite
+# is in this process, and each read of it takes a turn of the loop.
+TOGETHER = 32
 SHUTDOWN_SECONDS = 5  # for requests under way after the drain
 
 
@@ -167,7 +170,7 @@ class Shopbell:
         self._doorkeeper = Doorkeeper(tokens, sessions)
         limits_of_peers = _limits(settings, new_meter)
         vouched = replace(limits_of_peers["contact"], longer=None)  # by the same meter, but no second look
-        self.node.doorman = Arrivals(
+        self.node.doorman = self._arrivals = Arrivals(
             Desk(
                 lambda: store.epoch,
                 round(settings.ping_seconds * 1000),
@@ -179,6 +182,7 @@ class Shopbell:
             identify=self._doorkeeper.identify,
             revoked=lambda: self._revocations.count + self._relay.follows,
             reading=reading,
+            together=TOGETHER if settings.is_on_postgres else 1,
             follow=self._relay.follow,
             reach=self._relay.streams.reach,
             roll=self._roll,
@@ -279,6 +283,7 @@ class Shopbell:
                 task.cancel()
         await self._tasks.close()
         await self._relay.streams.aclose()
+        await self._arrivals.close()
         await self._doorkeeper.close()
         if self._redis is not None:
             await self._redis.aclose()

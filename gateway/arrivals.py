@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.json import encode
@@ -12,9 +12,10 @@ from msgspec.json import encode
 from chat.clock import Clock
 from chat.errors import Unavailable
 from chat.model import TEXT_LIMIT, Actor, ActorKind
-from chat.reading import CatchUp, Missed, Reading, Snapshot
+from chat.reading import CatchUp, Missed, Reading, Returning, Snapshot
 from gateway import protocol
 from gateway.auth import Identity, Unauthorized
+from gateway.batched import Batched
 from gateway.limits import Meter
 from gateway.metrics import Metrics
 from gateway.protocol import WATCH_LIMIT, CloseCode, Hello, Limits, Resume
@@ -26,6 +27,7 @@ from gateway.tasks import Tasks
 log = logging.getLogger("gateway.arrivals")
 
 ARRIVAL_SECONDS = 10.0  # for the store to answer
+READS_AT_ONCE = 3  # of contacts that come back together: one that is slow holds few up
 
 
 class Desk(Struct, frozen=True):
@@ -54,6 +56,7 @@ class Arrivals:
         identify: Callable[[str], Awaitable[Identity]],
         revoked: Callable[[], int],
         reading: Reading,
+        together: int,
         follow: Callable[[str], Awaitable[None]],
         reach: Callable[[str, int], Awaitable[None]],
         roll: Roll,
@@ -62,6 +65,7 @@ class Arrivals:
         flush: Callable[[], None],
         metrics: Metrics,
     ) -> None:
+        """`together`: how many contacts' catch-ups one read of the store takes."""
         self._desk = desk
         self._identify = identify
         self._revoked = revoked
@@ -73,6 +77,7 @@ class Arrivals:
         self._clock = clock
         self._flush = flush
         self._metrics = metrics
+        self._returning = Batched(self._read_together, at_most=together, at_once=READS_AT_ONCE)
 
     def receive(self, socket: Socket, hello: Hello) -> None:
         self._tasks.start(self._guarded(socket, self._receive(socket, hello)))
@@ -84,6 +89,10 @@ class Arrivals:
         """
         if socket.take_up(conversations):
             self._tasks.start(self._guarded(socket, self._grow(socket)))
+
+    async def close(self) -> None:
+        """Whoever still arrives is left alone."""
+        await self._returning.close()
 
     def farewell(self, socket: Socket) -> None:
         if socket.actor.is_staff:
@@ -138,7 +147,7 @@ class Arrivals:
 
     async def _bring_up_to_date(self, socket: Socket, actor: Actor, resume: Resume | None) -> None:
         if actor.kind == "contact":
-            caught = await self._reading.catch_up_contact(actor, resume.conversations if resume else {})
+            caught = await self._of_contact(Returning(actor, tuple(resume.conversations.items()) if resume else ()))
         else:
             held = resume.watch[:WATCH_LIMIT] if resume else []
             cursor = resume.cursor if resume else None
@@ -156,6 +165,14 @@ class Arrivals:
             socket.send(payload)
         socket.release(_seqs(caught), everything=True)
         socket.send(protocol.synced(caught.cursor if actor.is_staff else None))
+
+    async def _of_contact(self, returning: Returning) -> CatchUp:
+        caught = await self._returning.get(returning)
+        assert caught is not None  # everybody has some, be it empty
+        return caught
+
+    async def _read_together(self, crowd: Sequence[Returning]) -> Mapping[Returning, CatchUp]:
+        return await self._reading.catch_up_contacts(crowd)
 
     async def _grow(self, socket: Socket) -> None:
         """Snapshots of what the socket took up, until it takes up no more."""

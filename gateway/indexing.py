@@ -95,7 +95,8 @@ async def _index_contacts(turn: IndexTurn) -> int:
 async def _index_conversation(turn: IndexTurn, account: str, conversation: Conversation, room: int) -> tuple[int, bool]:
     """The room that is left, and whether all of the conversation is indexed."""
     reached = await turn.reached(conversation.id)
-    entries = await turn.view.after_seq(account, conversation.id, reached, PAGE, staff=True)
+    place = (account, conversation.id)
+    entries = (await turn.view.after_seq({place: reached}, PAGE, staff=True)).get(place, [])
     entries.sort(key=lambda entry: entry.seq)
     is_done = len(entries) < PAGE
     seq = reached

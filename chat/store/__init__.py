@@ -144,8 +144,8 @@ class View(Protocol):
         """The end of the contact's block (ms); 0 when there is none."""
         ...
 
-    async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
-        """The contact's conversations, latest change first."""
+    async def of_contacts(self, contacts: Collection[Scoped], limit: int) -> dict[Scoped, list[Conversation]]:
+        """Each one's conversations, so many at most, latest change first. Who has none is left out."""
         ...
 
     async def assigned(self, account: str, actor: str, limit: int) -> list[Conversation]:
@@ -172,7 +172,9 @@ class View(Protocol):
         """Every version of an entry of this conversation, the newest first."""
         ...
 
-    async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]: ...
+    async def after_seq(self, seqs: Mapping[Scoped, int], limit: int, *, staff: bool) -> dict[Scoped, list[Entry]]:
+        """Of each of these conversations what came after a seq, so many at most; those without any are left out."""
+        ...
 
     async def after_cursor(
         self, account: str, conversations: Collection[str], cursor: int, limit: int

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chat.model import Conversation, Entry
-from chat.store import View
+from chat.store import Scoped, View
 from chat.store.rows import ENTRY, decode_state, entry_of
 
 if TYPE_CHECKING:
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 _STATES = "SELECT c.state FROM conversations c WHERE c.account = (SELECT a.key FROM accounts a WHERE a.id = $1)"
 _OPEN = " AND c.status IN ('queued', 'open', 'snoozed')"
-_OF_CONTACT = f"{_STATES} AND c.contact = $2 ORDER BY c.cursor DESC LIMIT $3"
+_OF_CONTACTS = """
+    SELECT a.id, w.contact, found.state FROM unnest($1::text[], $2::text[]) AS w(account, contact)
+    JOIN accounts a ON a.id = w.account CROSS JOIN LATERAL (
+        SELECT c.state, c.cursor FROM conversations c
+        WHERE c.account = a.key AND c.contact = w.contact ORDER BY c.cursor DESC LIMIT $3
+    ) found ORDER BY found.cursor DESC"""
 _ASSIGNED = f"{_STATES}{_OPEN} AND c.assignee = $2 ORDER BY c.cursor DESC LIMIT $3"
 _FOLLOWED = f"""{_STATES}{_OPEN} AND c.key IN (SELECT f.conversation FROM followers f WHERE f.actor = $2)
     ORDER BY c.cursor DESC LIMIT $3"""
@@ -33,10 +38,14 @@ _BACK = f"""
     SELECT {ENTRY}, e.superseded FROM entries e
     WHERE (e.conversation, e.seq) < ({_KEY}, $3) AND e.conversation >= {_KEY} AND e.seq <= e.born{{}}
     ORDER BY e.conversation DESC, e.seq DESC LIMIT $4"""
-_FORTH = f"""
-    SELECT {ENTRY}, e.superseded FROM entries e
-    WHERE (e.conversation, e.seq) > ({_KEY}, $3) AND e.conversation <= {_KEY} AND NOT e.superseded{{}}
-    ORDER BY e.conversation, e.seq LIMIT $4"""
+_AFTER_SEQ = f"""
+    SELECT a.id, c.id, found.* FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w(account, conversation, seq)
+    JOIN conversations c ON c.id = w.conversation JOIN accounts a ON a.key = c.account AND a.id = w.account
+    CROSS JOIN LATERAL (
+        SELECT {ENTRY}, e.superseded FROM entries e
+        WHERE (e.conversation, e.seq) > (c.key, w.seq) AND e.conversation <= c.key AND NOT e.superseded{{}}
+        ORDER BY e.conversation, e.seq LIMIT $4
+    ) found"""
 # Cursors grow with seqs but no index has both: the seq to begin at is looked for from the end, where what is missed
 # stands.
 _AFTER_CURSOR = f"""
@@ -72,8 +81,11 @@ class PostgresView:
     async def blocked_until(self, account: str, contact: str) -> int:
         return await self._reader.fetchval(_BLOCKED, account, contact) or 0
 
-    async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
-        return await self._states(_OF_CONTACT, account, contact, limit)
+    async def of_contacts(self, contacts: Collection[Scoped], limit: int) -> dict[Scoped, list[Conversation]]:
+        found: dict[Scoped, list[Conversation]] = {}
+        for account, contact, state in await self._reader.fetch(_OF_CONTACTS, *_columns(contacts), limit):
+            found.setdefault((account, contact), []).append(decode_state(state))
+        return found
 
     async def assigned(self, account: str, actor: str, limit: int) -> list[Conversation]:
         return await self._states(_ASSIGNED, account, actor, limit)
@@ -108,9 +120,12 @@ class PostgresView:
         ]
         return sorted((entry_of(row) for row in rows), key=lambda version: -version.seq)
 
-    async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]:
-        audience = "" if staff else _FOR_EVERYONE
-        return _sorted(await self._reader.fetch(_FORTH.format(audience), account, conversation, seq, limit))
+    async def after_seq(self, seqs: Mapping[Scoped, int], limit: int, *, staff: bool) -> dict[Scoped, list[Entry]]:
+        statement = _AFTER_SEQ.format("" if staff else _FOR_EVERYONE)
+        found: dict[Scoped, list[Any]] = {}
+        for account, id_, *row in await self._reader.fetch(statement, *_columns(seqs), list(seqs.values()), limit):
+            found.setdefault((account, id_), []).append(row)
+        return {each: _sorted(rows) for each, rows in found.items()}
 
     async def after_cursor(
         self, account: str, conversations: Collection[str], cursor: int, limit: int
@@ -125,6 +140,10 @@ class PostgresView:
 
     async def _states(self, statement: str, *values: Any) -> list[Conversation]:
         return [decode_state(row[0]) for row in await self._reader.fetch(statement, *values)]
+
+
+def _columns(pairs: Collection[Scoped]) -> tuple[list[str], list[str]]:
+    return [account for account, _ in pairs], [id_ for _, id_ in pairs]
 
 
 def _sorted(rows: list[Any]) -> list[Entry]:

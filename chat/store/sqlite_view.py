@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
 
 from chat.model import Conversation, Entry
-from chat.store import View
+from chat.store import Scoped, View
 from chat.store.rows import ENTRY, decode_state, entry_of
 
 BACKWARDS = 100  # entries of one step back
@@ -65,8 +65,9 @@ class SqliteView:
         row = self._reader.execute(_BLOCKED, (contact, account)).fetchone()
         return int(row[0]) if row else 0
 
-    async def of_contact(self, account: str, contact: str, limit: int) -> list[Conversation]:
-        return self._states(_OF_CONTACT, account, contact, limit)
+    async def of_contacts(self, contacts: Collection[Scoped], limit: int) -> dict[Scoped, list[Conversation]]:
+        found = {each: self._states(_OF_CONTACT, *each, limit) for each in contacts}
+        return {each: states for each, states in found.items() if states}
 
     async def assigned(self, account: str, actor: str, limit: int) -> list[Conversation]:
         return self._states(_ASSIGNED, account, actor, limit)
@@ -108,11 +109,10 @@ class SqliteView:
         statement = _VERSIONS.format(comparison) + more
         return self._reader.execute(statement, (account, orjson.dumps(ids).decode(), *values)).fetchall()
 
-    async def after_seq(self, account: str, conversation: str, seq: int, limit: int, *, staff: bool) -> list[Entry]:
-        audience = "" if staff else _FOR_EVERYONE
-        return self._entries(
-            f"{_ENTRIES}{audience} AND e.seq > ? ORDER BY e.seq LIMIT ?", account, conversation, seq, limit
-        )
+    async def after_seq(self, seqs: Mapping[Scoped, int], limit: int, *, staff: bool) -> dict[Scoped, list[Entry]]:
+        statement = f"{_ENTRIES}{'' if staff else _FOR_EVERYONE} AND e.seq > ? ORDER BY e.seq LIMIT ?"
+        found = {each: self._entries(statement, *each, seq, limit) for each, seq in seqs.items()}
+        return {each: entries for each, entries in found.items() if entries}
 
     async def after_cursor(
         self, account: str, conversations: Collection[str], cursor: int, limit: int

@@ -84,8 +84,10 @@ async def test_a_conversation_that_began_in_the_very_batch_goes_along(store: Sto
         assert isinstance(first, Done)
         assert (await the_conversation(store, first.conversation)).contact == ELI.id
         async with store.view() as view:
-            assert [each.id for each in await view.of_contact(MINE, ELI.id, 9)] == [first.conversation]
-            assert await view.of_contact(MINE, DANA.id, 9) == []
+            found = await view.of_contacts([(MINE, ELI.id), (MINE, DANA.id)], 9)
+            assert {who: [each.id for each in theirs] for who, theirs in found.items()} == {
+                (MINE, ELI.id): [first.conversation]
+            }
 
 
 async def test_two_merges_in_a_row_in_one_batch_end_with_the_last(store: Store, clock: StillClock) -> None:

@@ -7,7 +7,7 @@ import pytest
 from chat import reading as reading_module
 from chat.errors import BadRequest, Forbidden, NotFound
 from chat.model import Actor, ContactView, Entry
-from chat.reading import CONTACT_CONVERSATIONS, PAGE, CatchUp, Reading, ViewName, unread
+from chat.reading import CONTACT_CONVERSATIONS, HELD, PAGE, CatchUp, Reading, Returning, ViewName, unread
 from chat.rules.assignment import Assign, Claim
 from chat.rules.blocks import Card
 from chat.rules.contacts import Block
@@ -300,6 +300,54 @@ async def test_a_contact_with_many_conversations_gets_the_latest(store: Store, c
         caught = await Reading(store).catch_up_contact(DANA, {})
 
         assert brought(caught) == made_of(snapshots=many[3:])
+
+
+async def test_who_comes_back_together_gets_what_each_would_get_alone(store: Store, clock: StillClock) -> None:
+    async with open_office(store, clock) as office:
+        danas, elis = await office.start(DANA), await office.start(ELI)
+        await say(office, NOA, danas, "One", "Two", "Three")
+        await say(office, NOA, elis, "Yours alone")
+        reading = Reading(store)
+        held: list[tuple[Actor, dict[str, int]]] = [(DANA, {danas: seq}) for seq in (1, 3, 4, 99)]
+        held += [(DANA, {}), (ELI, {elis: 1, danas: 1}), (ELI, {elis: 2})]
+        crowd = [Returning(actor, tuple(seqs.items())) for actor, seqs in held]
+
+        together = await reading.catch_up_contacts(crowd)
+
+        assert [together[each] for each in crowd] == [await reading.catch_up_contact(*each) for each in held]
+        first = [texts(together[each].missed[0].entries) for each in crowd[:3]]
+        assert first == [["One", "", "Two", "Three"], ["Three"], []]
+        assert together[crowd[5]].gone == [danas]
+
+
+async def test_of_two_sockets_of_one_contact_each_is_judged_by_itself(
+    store: Store, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_module, "CATCH_UP_CHANGES", 10)
+    async with open_office(store, clock) as office:
+        conversation = await office.start(DANA)
+        await say(office, NOA, conversation, *map(str, range(14)))
+        far, near = Returning(DANA, ((conversation, 1),)), Returning(DANA, ((conversation, 14),))
+
+        caught = await Reading(store).catch_up_contacts([near, far])
+
+        assert brought(caught[far]) == made_of(snapshots=[conversation])
+        newest = [entry for missed in caught[near].missed for entry in missed.entries]
+        newest += [entry for snapshot in caught[near].snapshots for entry in snapshot.entries]
+        assert texts(newest)[-2:] == ["12", "13"]
+
+
+async def test_a_copy_that_a_contact_names_behind_a_hundred_others_is_brought_up_to_date(
+    store: Store, clock: StillClock
+) -> None:
+    async with open_office(store, clock) as office:
+        conversation = await office.start(DANA)
+        await say(office, NOA, conversation, "Hello")
+        held = {f"cnv_{n}": 1 for n in range(HELD + 1)} | {conversation: 1}
+
+        caught = await Reading(store).catch_up_contact(DANA, held)
+
+        assert texts(caught.missed[0].entries)[:1] == ["Hello"]
 
 
 # --- catching up: staff -------------------------------------------------------------------------------------

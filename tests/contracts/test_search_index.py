@@ -278,7 +278,8 @@ async def test_a_turn_sees_the_ledger_as_it_is(store: Store) -> None:
 
     async with store.search.turn(MINE) as turn:
         assert [each.id for each in await turn.view.moved(MINE, turn.cursor, 10)] == [made.id]
-        assert [each.id for each in await turn.view.after_seq(MINE, made.id, 0, 10, staff=True)] == [an_id(1)]
+        found = await turn.view.after_seq({(MINE, made.id): 0}, 10, staff=True)
+        assert [each.id for each in found[MINE, made.id]] == [an_id(1)]
 
 
 async def test_contacts_wait_when_they_come_and_when_they_change(store: Store) -> None:

@@ -96,7 +96,8 @@ async def test_the_newest_version_stands_where_the_entry_was_born(store: Store) 
         assert await view.latest(MINE, conversation.id, 10, staff=True) == [first, newest, third]
         assert await view.before(MINE, conversation.id, 3, 10, staff=False) == [first, newest]
         assert await view.before(MINE, conversation.id, 2, 1, staff=True) == [first]
-        assert await view.after_seq(MINE, conversation.id, 3, 10, staff=True) == [newest]
+        here = (MINE, conversation.id)
+        assert await view.after_seq({here: 3}, 10, staff=True) == {here: [newest]}
         assert await view.after_cursor(MINE, [conversation.id], 4, 10) == {conversation.id: [newest]}
         versions = await view.versions(MINE, conversation.id, second.id)
         assert [version.text for version in versions] == ["twice", "once", "line 2"]
@@ -225,8 +226,7 @@ async def test_a_merged_contact_takes_everything_to_the_other(store: Store) -> N
     await write(store, a_move(after, before=conversation), contacts=(gone,))
 
     async with store.view() as view:
-        assert await view.of_contact(MINE, ELI.id, 10) == [after]
-        assert await view.of_contact(MINE, DANA.id, 10) == []
+        assert await view.of_contacts([(MINE, ELI.id), (MINE, DANA.id)], 10) == {(MINE, ELI.id): [after]}
         authors = [entry.author for entry in await view.latest(MINE, conversation.id, 10, staff=True)]
         assert authors == [author_of(ELI.id), author_of(NOA.id)]
     assert await count(store, sessions, sessions.c.actor == ELI.id) == 1

@@ -16,7 +16,7 @@ from tests.builders import NOA, a_conversation
 from tests.node import Node, on_a_node, says
 from tests.peer import Frame, Peer, new_id
 
-READS = ("catch_up_contact", "catch_up_staff", "snapshots")
+READS = ("catch_up_contacts", "catch_up_staff", "snapshots")
 ALL_READS = ("in_hands", *READS)
 
 
@@ -476,7 +476,7 @@ async def test_a_bug_at_an_arrival_ends_that_one_connection_and_is_logged(
         raise RuntimeError("on purpose")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Reading, "catch_up_contact", broken)
+        patch.setattr(Reading, "catch_up_contacts", broken)
         peer = await node.peer()
         await peer.say({"type": "hello", "protocol": 1, "token": node.token(await node.contact_session())})
         assert await peer.closed() == 4100

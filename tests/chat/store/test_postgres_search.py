@@ -105,7 +105,7 @@ async def test_an_erasure_waits_for_a_turn_and_takes_what_it_put(store: Postgres
         erased = asyncio.ensure_future(store_moves(store, erasing))
         await asyncio.wait([erased], timeout=LATER_SECONDS)
         assert not erased.done()
-        entries = await turn.view.after_seq(MINE, before.id, 0, 9, staff=True)
+        entries = (await turn.view.after_seq({(MINE, before.id): 0}, 9, staff=True))[MINE, before.id]
         await turn.put([Doc(entry.id, "message", before.id, MOMENT, fold(entry.text)) for entry in entries])
     await erased
 
@@ -121,7 +121,8 @@ async def test_a_turn_waits_for_an_erasure_and_reads_what_is_left(store: Postgre
 
     async def texts() -> list[str]:
         async with store.search.turn(MINE) as turn:
-            return [entry.text for entry in await turn.view.after_seq(MINE, before.id, 0, 9, staff=True)]
+            found = await turn.view.after_seq({(MINE, before.id): 0}, 9, staff=True)
+            return [entry.text for entry in found.get((MINE, before.id), ())]
 
     reading = asyncio.ensure_future(texts())
     await asyncio.wait([reading], timeout=LATER_SECONDS)

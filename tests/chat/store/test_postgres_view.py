@@ -20,7 +20,10 @@ READS: dict[str, Read] = {
     "latest": lambda view: view.latest("acc", "cnv_1", 50, staff=True),
     "latest for contacts": lambda view: view.latest("acc", "cnv_1", 50, staff=False),
     "before": lambda view: view.before("acc", "cnv_1", 4000, 50, staff=True),
-    "after_seq": lambda view: view.after_seq("acc", "cnv_1", 4000, 50, staff=False),
+    "after_seq": lambda view: view.after_seq({("acc", "cnv_1"): 4000}, 50, staff=False),
+    "after_seq of many": lambda view: view.after_seq(
+        {("acc", f"cnv_{n}"): 4000 for n in range(1, 30)}, 50, staff=False
+    ),
     "after_cursor": lambda view: view.after_cursor("acc", ["cnv_1"], 4000, 50),
     "after_cursor of what is new": lambda view: view.after_cursor("acc", ["cnv_1"], 4995, 50),
 }

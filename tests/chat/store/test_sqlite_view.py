@@ -19,14 +19,14 @@ READS: dict[str, Read] = {
     "head": lambda view: view.head(MINE),
     "cursors": lambda view: view.cursors([MINE]),
     "conversation": lambda view: view.conversation(MINE, "cnv_1"),
-    "of_contact": lambda view: view.of_contact(MINE, DANA.id, 20),
+    "of_contacts": lambda view: view.of_contacts([(MINE, DANA.id)], 20),
     "assigned": lambda view: view.assigned(MINE, NOA.id, 50),
     "moved": lambda view: view.moved(MINE, 100, 2000),
     "listed": lambda view: view.listed(MINE, resolved=False, limit=2000),
     "latest": lambda view: view.latest(MINE, "cnv_1", 50, staff=True),
     "latest for contacts": lambda view: view.latest(MINE, "cnv_1", 50, staff=False),
     "before": lambda view: view.before(MINE, "cnv_1", 100, 50, staff=True),
-    "after_seq": lambda view: view.after_seq(MINE, "cnv_1", 100, 50, staff=False),
+    "after_seq": lambda view: view.after_seq({(MINE, "cnv_1"): 100}, 50, staff=False),
     "after_cursor": lambda view: view.after_cursor(MINE, ["cnv_1"], 100, 50),
 }
 
@@ -99,7 +99,7 @@ async def test_a_view_that_is_left_by_an_exception_is_closed_as_well(tmp_path: P
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("of_contact", "ix_conversations_contact"),
+        ("of_contacts", "ix_conversations_contact"),
         ("assigned", "ix_conversations_account_status_assignee"),
         ("moved", "ix_conversations_account_cursor"),
         ("after_cursor", "ix_entries_conversation_seq"),
