@@ -163,8 +163,8 @@ class PostgresStore:
                 return await connection.run_sync(work)
 
     async def scrub(self) -> bool:
-        """Never done now: no statement reads the old rows any more, but their bytes go when the server writes those
-        pages and its log anew. A vacuum lets it do that soon; what isn't done in time here, it does by itself."""
+        """Never all done now: old rows go, but for those that somebody still reads, and no statement finds them any
+        more. Their bytes may stand in free space, and in the log, until the server writes there again."""
         with as_unavailable():
             async with self._readers.acquire(timeout=PATIENCE_SECONDS) as reader:
                 with suppress(asyncpg.QueryCanceledError, TimeoutError):  # large tables
@@ -175,7 +175,9 @@ class PostgresStore:
         with suppress(Unavailable, asyncpg.PostgresError, OSError, TimeoutError):
             async with self._readers.acquire(timeout=PATIENCE_SECONDS) as reader:
                 self._aside.write(await reader.fetchval(SUM_OF_HEADS), self.epoch)
-        await self._cold.dispose()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._cold.dispose()
         for pool in (self._writers, self._readers, self._searchers):
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):

@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
 from alembic.config import Config
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from chat.clock import SystemClock
 from chat.errors import Unavailable
@@ -26,7 +27,7 @@ from chat.store import migrate as migrations
 from chat.store import postgres as module
 from chat.store.migrate import migrate, revisions, schema
 from chat.store.postgres import PostgresStore
-from chat.store.tables import accounts
+from chat.store.tables import accounts, contacts
 from chat.ticket import Done
 from tests.builders import (
     DANA,
@@ -45,7 +46,7 @@ from tests.builders import (
 )
 from tests.engines import PostgresEngine
 from tests.office import Office, open_office
-from tests.servers import PostgresServer, a_free_port
+from tests.servers import PostgresServer, a_free_port, postgres
 
 WANTED = Wanted(conversations={(MINE, "cnv_parcel")})
 
@@ -230,6 +231,32 @@ async def test_a_version_serves_while_a_later_one_migrates_and_afterwards(
         async with first.search.turn(MINE) as turn:
             await turn.put([Doc(an_id(1), "message", conversation, MOMENT, "parcel")])
         assert len((await second.search.candidates(MINE, ["parcel"], Filters(), 10)).docs) == 1
+
+
+async def test_after_a_scrub_no_old_version_of_a_row_is_left(engine: PostgresEngine) -> None:
+    """Though some of its bytes may be, on the disk: it never says that all is gone."""
+    async with stores(engine, 1) as (store,):
+        postgres().sql("CREATE EXTENSION pgstattuple", engine.name)
+        for name in ("Zwiebelkuchen", ""):
+            await store.administer(partial(_rename_all, name))
+        assert await dead_contacts(store) > 0
+
+        async with store.view() as before:  # whoever reads what was, keeps it
+            await before.head(MINE)
+            await store.administer(partial(_rename_all, "Brot"))
+            assert not await store.scrub()
+            assert await dead_contacts(store) > 0
+        assert not await store.scrub()
+
+        assert await dead_contacts(store) == 0
+
+
+async def dead_contacts(store: PostgresStore) -> int:
+    return int(await store._readers.fetchval("SELECT dead_tuple_count FROM pgstattuple('contacts')"))
+
+
+def _rename_all(name: str, connection: Connection) -> None:
+    connection.execute(update(contacts).values(name=name))
 
 
 def _add_an_account(connection: Connection) -> None:
