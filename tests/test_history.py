@@ -191,6 +191,28 @@ def test_l3_changes_out_of_order_or_twice(order: tuple[int, ...]) -> None:
     assert "went back" in violations[0]
 
 
+@pytest.mark.parametrize(("code", "is_sound"), [(1000, True), (1006, False)])
+def test_what_a_socket_that_was_left_had_brought_may_come_once_more(code: int, is_sound: bool) -> None:
+    log = a_shopper()
+    log.disconnected(code)
+    connects(log, CONVERSATION)
+    hears(log, type="synced")
+    hears_change(log, ROWS[3])
+
+    assert (found(log) == []) == is_sound
+
+
+def test_l3_a_socket_that_goes_back_by_itself_after_a_move() -> None:
+    log = a_shopper()
+    log.disconnected(1000)
+    connects(log, CONVERSATION)
+    hears(log, type="synced")
+    hears_change(log, ROWS[3])
+    hears_change(log, ROWS[3])
+
+    assert laws(found(log)) == {"L3"}
+
+
 def test_what_a_hello_does_not_resume_must_come_as_a_snapshot() -> None:
     agent = an_agent(upto=2)
     agent.disconnected(1006)

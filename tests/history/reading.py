@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from bots.connection import MOVED
 from tests.history.log import Event, Line, Log
 from tests.history.stored import Kept, Row, Stored
 
@@ -37,6 +38,7 @@ class Reading:
     store: Stored
     violations: list[str] = field(default_factory=list)
     is_live: bool = False
+    has_moved: bool = False  # the socket before was left for this one when this one was up to date
     views: dict[str, View] = field(default_factory=dict)
     stretches: dict[str, Stretch] = field(default_factory=dict)
     known: set[Line] = field(default_factory=set)
@@ -64,6 +66,8 @@ class Reading:
             self.is_live = True
         elif event.what in ("connected", "disconnected"):
             self._interrupted()
+            if event.what == "disconnected":
+                self.has_moved = event.seq == MOVED
 
     def finish(self) -> None:
         """The log has ended: is everything there?"""
@@ -94,7 +98,9 @@ class Reading:
     def _live(self, event: Event, view: View) -> None:
         stretch = self.stretches.get(event.conversation)
         if stretch is None:
-            stretch = self.stretches[event.conversation] = Stretch(view.last, view.last)
+            # A socket that was left may have been ahead of the new one: what it brought last may come once more.
+            since = min(view.last, event.seq - 1) if self.has_moved else view.last
+            stretch = self.stretches[event.conversation] = Stretch(since, since)
         if event.seq <= stretch.upto:
             self._says(
                 event.conversation,
