@@ -4,12 +4,13 @@ goes away; what is delivered has no hole and no step back, and in the end it is 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.errors import Unavailable
@@ -18,6 +19,7 @@ from gateway.bulletin import Bulletin
 from gateway.stream import Streams
 
 ACCOUNT = "acc_mine"
+EXAMPLES = int(os.environ.get("SHOPBELL_EXAMPLES", "100"))
 PUBLISHERS = 3  # the first is this node, whose bulletins don't go over the bus
 
 
@@ -110,10 +112,12 @@ steps = st.lists(
         st.tuples(st.just("turns"), st.integers(1, 8)),
         st.tuples(st.sampled_from(["sweep", "away", "back"])),
     ),
-    max_size=80,
+    min_size=30,  # short lives rarely have more than one trouble
+    max_size=100,
 )
 
 
+@settings(max_examples=EXAMPLES)
 @given(steps)
 def test_whatever_is_lost_doubled_late_or_out_of_order_is_heard_once_and_in_order(steps: list[tuple[str, int]]) -> None:
     async def live() -> None:
