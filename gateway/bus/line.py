@@ -13,7 +13,7 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 from redis.asyncio import Connection
@@ -103,11 +103,13 @@ class Line:
         self._connection: Connection | None = None
         self._transport: asyncio.WriteTransport | None = None
         self._is_up = False
+        self._up_at = math.inf
         self._trouble: Exception | None = None
         self._asked: set[bytes] = set()
         self._confirmed: set[bytes] = set()
         self._to_ask: set[bytes] = set()
         self._to_leave: set[bytes] = set()
+        self._first: set[bytes] = set()  # what must be confirmed before it is up
         self._lost: set[bytes] = set()
         self._waiting: dict[bytes, asyncio.Future[None]] = {}
         self._outgoing: dict[bytes, list[bytes]] = {}
@@ -201,7 +203,6 @@ class Line:
                 log.exception("the line to Redis broke in a way that isn't known")
                 self._ear.away(error)
             least, most = BACKOFF_SECONDS
-            self._attempt += 1
             await asyncio.sleep(random.uniform(least, min(most, least * 2**self._attempt)))
 
     async def _live(self) -> None:
@@ -230,6 +231,7 @@ class Line:
 
     async def _read_write_watch(self, connection: Connection) -> None:
         self._heard_at = time.monotonic()
+        self._first = set(self._wanted)
         self._ask(self._wanted)
         parts = [self._read(connection), self._write(connection), self._watch()]
         tasks = {asyncio.create_task(part) for part in parts}
@@ -252,7 +254,11 @@ class Line:
         """Let go of it and of all that hung on it. What has no answer may have gone nowhere."""
         if self._transport is not None:  # closing it would keep what can't be sent until the system gives up
             self._transport.abort()
+        elif connection._writer is not None:  # it was about to say who we are
+            connection._writer.transport.abort()
         connection._reader = connection._writer = None
+        has_lasted = time.monotonic() - self._up_at > BACKOFF_SECONDS[1]
+        self._attempt = 1 if has_lasted else min(self._attempt + 1, 10)
         for confirmed in self._waiting.values():
             if not confirmed.done():
                 confirmed.set_result(None)  # what it may have missed will be reported as lost
@@ -301,11 +307,12 @@ class Line:
         if name not in self._wanted:
             self._to_leave.add(name)
             self._rung.set()
-        self._settle()
+        self._settle({name})
 
-    def _settle(self) -> None:
-        """Whether all that was asked for is confirmed."""
-        if self._asked == self._confirmed:
+    def _settle(self, names: Collection[bytes]) -> None:
+        """These aren't waited for any more: when it was the last of the first, it is up."""
+        self._first.difference_update(names)
+        if not self._first:
             self._settled.set()
 
     def _take_away(self, name: bytes) -> None:
@@ -335,7 +342,7 @@ class Line:
         if sent.names:
             self._asked -= sent.names
             self._lost |= sent.names & self._wanted
-            self._settle()
+            self._settle(sent.names)
         else:
             self._forget_sent(sent, self._ear.drop)
         self._ear.move()
@@ -370,6 +377,8 @@ class Line:
         confirmed = self._waiting.pop(name, None)
         if confirmed is not None and not confirmed.done():
             confirmed.set_result(None)  # whoever has it now reports what was lost
+        if self._connection is not None:
+            self._settle({name})
 
     def _subscriptions(self) -> Iterable[_Command]:
         if self._to_leave:
@@ -438,9 +447,9 @@ class Line:
             await asyncio.sleep(TICK_SECONDS)
 
     def _come_up(self) -> None:
-        self.pulse.begin(time.monotonic())
+        self._up_at = time.monotonic()
+        self.pulse.begin(self._up_at)
         self._is_up = True
-        self._attempt = 0
         self._lost.clear()
         if len(self._wanted) > 1:  # whatever was published until now may be lost
             self._ear.lose()

@@ -129,6 +129,49 @@ async def test_a_channel_that_comes_to_this_server_may_have_missed_something(ser
         await eventually(lambda: told.lost > before and line._confirmed == {b"test:pulse:{7}", b"test:3"})
 
 
+async def test_who_keeps_subscribing_does_not_keep_a_line_from_coming_up() -> None:
+    """As thousands come back at once: some subscription is always on its way."""
+    waiting: list[bytes] = []
+    seen = 0
+
+    def says(words: list[bytes]) -> bytes:
+        nonlocal seen
+        if words[0] != b"SUBSCRIBE":
+            return _ONE
+        waiting.extend(words[1:])
+        seen += len(words) - 1
+        if seen < 10:
+            return b""
+        ripe, waiting[:] = waiting[:-1], waiting[-1:]  # the last one waits for the next
+        return b"".join(map(confirmed, ripe))
+
+    async with a_server_that_says(says) as (port, _), a_line(port) as (line, _told):
+        await eventually(lambda: line._connection)
+        subscribing = []
+        for n in range(20):
+            subscribing.append(asyncio.create_task(line.subscribe(b"test:%d" % n)))
+            await asyncio.sleep(0.001)
+
+        await eventually(lambda: line.is_up)
+
+        assert line._asked != line._confirmed
+        for task in subscribing:
+            task.cancel()
+        await asyncio.gather(*subscribing, return_exceptions=True)
+
+
+async def test_a_server_that_refuses_each_time_is_not_asked_ever_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF_SECONDS", (0.02, 10.0))
+
+    def says(words: list[bytes]) -> bytes:
+        return confirmed(words[1]) if words[0] == b"SUBSCRIBE" else b"-NOPERM not for you\r\n"
+
+    async with a_server_that_says(says) as (port, connections), a_line(port):
+        await asyncio.sleep(1)
+
+        assert 2 < len(connections) < 15
+
+
 async def test_a_subscription_that_is_never_confirmed_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CONFIRM_SECONDS", 0.1)
     confirms = iter([True, False])  # the heartbeats' channel, and no more on this connection

@@ -17,6 +17,8 @@ from redis.asyncio import Redis
 from gateway.bus import line, pulse
 from gateway.bus.parcel import join, stamp
 from gateway.bus.redis import RedisBus
+from gateway.redis_client import new_client
+from tests.certificates import a_certificate
 from tests.ears import HEALED_SECONDS, Ear, assert_they_talk, eventually, make_quick, running, two_ears
 from tests.servers import RedisServer, a_free_port
 
@@ -57,7 +59,8 @@ async def test_a_redis_that_is_killed_and_comes_back_empty_is_a_gap(server: Redi
 async def test_a_connection_that_is_cut_is_a_gap_and_made_again(server: RedisServer) -> None:
     async with two_ears(server.url) as (speaker, listener):
         await asyncio.to_thread(server.ask, "CLIENT", "KILL", "TYPE", "pubsub")
-        await eventually(lambda: listener.gaps)
+        await eventually(lambda: listener.gaps == 1)  # it begins
+        await eventually(lambda: listener.gaps > 1)  # and ends
 
         await eventually(lambda: listener.bus.is_healthy and speaker.bus.is_healthy)
         await assert_they_talk(speaker, listener, b"after")
@@ -88,7 +91,10 @@ async def test_a_redis_that_stands_still_is_suspected_long_before_its_connection
         assert await asyncio.to_thread(server.clients) == clients
 
 
-async def test_a_redis_that_stands_still_for_long_is_given_up(server: RedisServer) -> None:
+async def test_a_redis_that_stands_still_for_long_is_given_up(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "DEAF_SECONDS", 60)
     async with two_ears(server.url) as (speaker, listener):
         server.freeze()
         speaker.bus.publish("acc_1", b"lost")
@@ -105,8 +111,9 @@ async def test_who_does_not_hear_itself_is_deaf_and_begins_anew(server: RedisSer
     async with two_ears(server.url) as (speaker, listener):
         (own,) = listener.bus._lines.values()
         listener.bus._take = lambda name, data: None  # type: ignore[method-assign]
-        own._ear = own._ear._replace(take=listener.bus._take)
-        await eventually(lambda: not listener.bus.is_healthy)
+        deaf, own._ear = own._connection, own._ear._replace(take=listener.bus._take)
+        await eventually(lambda: own._connection not in (deaf, None))
+        assert not listener.bus.is_healthy
         own._ear = own._ear._replace(take=RedisBus._take.__get__(listener.bus))
 
         await eventually(lambda: listener.bus.is_healthy)
@@ -214,6 +221,30 @@ async def test_a_right_that_is_missing_is_said(server: RedisServer, caplog: pyte
 
     assert "NoPermissionError" in caplog.messages[0]
     assert "publish" in caplog.messages[0]
+
+
+async def test_a_redis_with_tls_is_believed_by_whoever_trusts_its_certificate(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate, key = a_certificate(tmp_path / "trusted")
+    port = a_free_port()
+    options = {"tls-port": port, "tls-cert-file": certificate, "tls-key-file": key, "tls-auth-clients": "no"}
+    given = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    server = RedisServer(tmp_path, a_free_port(), *given)
+    url = f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}"
+    async with two_ears(url) as (speaker, listener):
+        await assert_they_talk(speaker, listener, b"secretly")
+    client = new_client(url)
+    assert await client.get("test") is None
+    await client.aclose()
+
+    other, _ = a_certificate(tmp_path / "other")
+    stranger = Ear(f"rediss://127.0.0.1:{port}?ssl_ca_certs={other}")
+    async with running(stranger):
+        await eventually(lambda: caplog.messages)
+        assert not stranger.bus.is_here
+    assert "CERTIFICATE_VERIFY_FAILED" in caplog.messages[0]
+    server.stop()
 
 
 async def test_when_redis_takes_no_more_clients_it_is_away_and_tried_again(server: RedisServer) -> None:
