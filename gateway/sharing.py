@@ -25,6 +25,7 @@ NewMeter = Callable[[str, Rate], Meter]
 
 EVERY_SECONDS = 0.2  # after something is due, so that what many take is told together
 AWAITED_SECONDS = 0.01  # between two tellings, when somebody waits for one
+LATE_SECONDS = 0.2  # without an answer; who is within its limit here doesn't wait any longer then
 AWAY_SECONDS = 1.0  # between two looks whether the engine is here again
 TOGETHER = 200  # keys told at once, two milliseconds of the loop; the others come next
 
@@ -105,15 +106,18 @@ class Sharing:
             count, seconds, alone = meter.tell(key, now)
             counts.append(count)
             taken.append(Taken(f"{name}:{key}", seconds, alone, burst))
+        owed = [0.0] * len(keys)
+        late = asyncio.get_running_loop().call_later(LATE_SECONDS, self._set_answered, False)
         try:
             owed = await self._debts.add(taken)
             self._told.inc(len(keys))
             self._tell_here()
         except Unavailable as error:
             self._tell_away(error)
-            owed = [0.0] * len(keys)
-        for (name, key), count, each in zip(keys, counts, owed, strict=True):
-            self._meters[name][0].learn(key, count, now + each, self._clock.ticks())
+        finally:  # also when whoever waits for it has gone
+            late.cancel()
+            for (name, key), count, each in zip(keys, counts, owed, strict=True):
+                self._meters[name][0].learn(key, count, now + each, self._clock.ticks())
         return owed
 
     def _tell_away(self, error: Unavailable) -> None:
@@ -123,6 +127,7 @@ class Sharing:
             self._set_here(False)
 
     def _tell_here(self) -> None:
+        self._set_answered(True)
         if not self._is_here:
             log.info("limits are counted together again")
             self._set_here(True)
@@ -131,5 +136,8 @@ class Sharing:
     def _set_here(self, is_here: bool) -> None:
         self._is_here = is_here
         self._is_shared.set(is_here)
+        self._set_answered(is_here)
+
+    def _set_answered(self, is_answered: bool) -> None:
         for meter, _ in self._meters.values():
-            meter.is_answered = is_here
+            meter.is_answered = is_answered

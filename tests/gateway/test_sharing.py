@@ -282,6 +282,39 @@ async def test_while_nobody_answers_each_node_counts_for_itself_and_says_so_once
     ]
 
 
+async def test_for_an_answer_that_is_late_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy bot would be turned away for Redis being slow."""
+    monkeypatch.setattr(module, "LATE_SECONDS", 0.02)
+    clock = SlowClock()
+    node, now = Node(clock, {}, LIMIT), clock.ticks()
+    taken = [node.meter.take("a", now) for _ in range(6)]
+    node.begin()
+    await asyncio.sleep(0)
+    assert [*taken, node.meter.take("a", now)] == [*[0.0] * 5, SOON, SOON]
+
+    await asyncio.sleep(0.04)
+
+    assert [node.meter.take("a", now) for _ in range(6)] == [0.0] * 5 + [pytest.approx(1.0)]
+    for _ in range(2):
+        await node.wire.moves_on(now)
+        await asyncio.sleep(0)
+    assert [node.meter.take("b", now) for _ in range(6)] == [0.0] * 5 + [SOON]
+
+
+async def test_whoever_asks_and_goes_leaves_nothing_unconfirmed() -> None:
+    clock = SlowClock()
+    node = Node(clock, {}, LIMIT)
+    node.meter.take("a", clock.ticks())
+    asking = asyncio.create_task(node.sharing.confirm("m", "a"))
+    await asyncio.sleep(0)
+    assert node.unconfirmed("a") == 1
+
+    asking.cancel()
+    await asyncio.wait([asking])
+
+    assert node.unconfirmed("a") == 0
+
+
 def test_a_node_that_is_alone_has_plain_meters() -> None:
     clock = StillClock()
     metrics = new_metrics()

@@ -117,7 +117,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(steps)
 def test_whatever_is_lost_doubled_late_or_out_of_order_is_heard_once_and_in_order(steps: list[tuple[str, int]]) -> None:
     async def live() -> None:
