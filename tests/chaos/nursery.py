@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,21 +77,19 @@ class Nursery:
 
 def main() -> None:
     """Fork nodes as asked on standard input, until that ends."""
-    import gateway.app  # noqa: F401 - what a node imports when it starts, and there before its first one is asked for
-    from tests.chaos.weak_spots import weaken
+    from tests.chaos.weak_spots import weaken  # imports all that a node does
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
     for line in sys.stdin:
         node = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            weaken()
-            os._exit(_serve(node))
+            os._exit(_serve(node, weaken))
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
 
 
-def _serve(node: dict[str, Any]) -> int:
+def _serve(node: dict[str, Any], weaken: Callable[[], None]) -> int:
     from gateway.__main__ import main as shopbell
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -102,6 +101,7 @@ def _serve(node: dict[str, Any]) -> int:
     faulthandler.enable()
     os.environ.clear()
     os.environ.update(node["environment"])
+    weaken()
     try:
         return shopbell(["serve"])
     except BaseException:  # nothing of this may go on as the nursery

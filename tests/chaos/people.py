@@ -134,11 +134,11 @@ class Crowd:
         client, _ = next(iter(self.clients.values()))
         await client.until(lambda _: self.refusals(code) > 0, PATIENCE)
 
-    def verdict(self, faults: int, presence_within: float | None = None) -> Verdict:
+    def verdict(self, faults: int) -> Verdict:
         """Stop the writing down, and check it against the store."""
         for log in self.logs:
             log.stop()
-        return check(self.logs, self.service.read(), faults, presence_within=presence_within)
+        return check(self.logs, self.service.read(), faults)
 
 
 async def up_to_date(shop: Shop, peers: Collection[tuple[Client, Log]]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
 
 from chat.store.postgres import PostgresTransaction
+from gateway import app
 from gateway.bus.redis import RedisBus
+from presence import Times
 
 COMMITTED = signal.SIGUSR1
 """It dies after the next COMMIT, before anybody is told."""
@@ -24,7 +27,7 @@ _due: set[int] = set()
 
 
 def weaken() -> None:
-    """Give this process its weak spots, for good."""
+    """Give this process its weak spots, for good; and the times of presence that CHAOS_PRESENCE names."""
     commit, publish = PostgresTransaction.commit, RedisBus.publish
 
     async def commit_weakly(self: PostgresTransaction) -> None:
@@ -42,6 +45,7 @@ def weaken() -> None:
 
     PostgresTransaction.commit = commit_weakly  # type: ignore[method-assign]  # that is the point
     RedisBus.publish = publish_too_late  # type: ignore[method-assign]
+    app.PRESENCE = Times(**json.loads(os.environ.get("CHAOS_PRESENCE", "{}")))
     for number in (COMMITTED, TOLD, HOLDING):
         signal.signal(number, lambda number, _: _due.add(number))
     signal.signal(STALL, lambda *_: time.sleep(STALL_SECONDS))

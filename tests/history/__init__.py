@@ -3,10 +3,12 @@
 from tests.history.arrivals import Arrival, answers, crossings
 from tests.history.laws import Verdict, check
 from tests.history.log import Event, Line, Log
+from tests.history.presence import Bounds
 from tests.history.stored import Kept, Row, Stored, read_postgres, read_sqlite, stored
 
 __all__ = [
     "Arrival",
+    "Bounds",
     "Event",
     "Kept",
     "Line",

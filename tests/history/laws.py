@@ -7,7 +7,7 @@ L4  everybody agrees with the store on id, seq, author and words
 L5  a sender's entries are stored in the order in which they were sent
 L6  nothing reaches a reader who may not see it, or who is shut out
 L7  an ask without an answer is stored once or not at all; a refused one isn't stored
-L8  agents are told who is here, within the bound
+L8  agents are told who is here, in time and without a flap
 """
 
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.history.log import Event, Log
-from tests.history.presence import presence
+from tests.history.presence import Bounds, presence
 from tests.history.reading import read
 from tests.history.stored import Row, Stored
 
@@ -37,12 +37,12 @@ class Verdict:
         return "\n".join([*self.stories[:3], *self.violations[:20], f"{len(self.violations)} violations; {counted}"])
 
 
-def check(history: Sequence[Log], store: Stored, faults: int = 0, *, presence_within: float | None = None) -> Verdict:
+def check(history: Sequence[Log], store: Stored, faults: int = 0, *, presence_bounds: Bounds | None = None) -> Verdict:
     """Hold histories against the store.
 
     Final views are checked of the clients that are synced when their log ends; let things go quiet first. How many
     were not is counted as `asleep`. `faults` is only handed through into the counts. L8 is looked at only when it is
-    said within how many seconds it is to hold.
+    said how soon it is to hold.
     """
     acked: Acked = defaultdict(list)
     for log in history:
@@ -60,8 +60,8 @@ def check(history: Sequence[Log], store: Stored, faults: int = 0, *, presence_wi
         violations += _refused(log, store, acked)
         counts.update(_counted(log))
         counts["asleep"] += not reading.is_live
-    if presence_within is not None:
-        violations += presence(history, presence_within)
+    if presence_bounds is not None:
+        violations += presence(history, presence_bounds)
     return Verdict(violations, counts, stories)
 
 

@@ -1,13 +1,22 @@
-"""L8: who is said to be here is who is here, as soon as that has stood for so long."""
+"""L8: who is said to be here is who is here: soon after they come, some time after they went, and without a flap."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tests.history.log import Log
 
 Actors = frozenset[str]
+
+
+class Bounds(NamedTuple):
+    """Seconds."""
+
+    come: float  # until whoever has come is told to all
+    gone: float  # until whoever has vanished isn't any more
+    gap: float  # without a connection, and nobody may notice
 
 
 @dataclass(slots=True)
@@ -15,62 +24,73 @@ class Connection:
     """One socket of one log, from `synced` to its end, and who was said to be here."""
 
     log: Log
+    is_synced: bool = False
     since: float = 0.0
     until: float = 0.0
     told: list[tuple[float, Actors]] = field(default_factory=list)
 
-    def told_from(self, due: float, end: float) -> Iterator[Actors | None]:
-        """What was the last word at `due`, and every word after it until `end`."""
-        before = [actors for at, actors in self.told if at < due]
-        yield before[-1] if before else None
-        yield from (actors for at, actors in self.told if due <= at < end)
+    def told_at(self, moment: float) -> Actors | None:
+        """The last word until then."""
+        return next((actors for at, actors in reversed(self.told) if at <= moment), None)
 
 
-def presence(history: Sequence[Log], within: float) -> Iterator[str]:
-    """One sentence for each socket of an agent and each time in which it was told something else than the truth, though
-    that had stood for `within` seconds. The truth is what the staff's own logs say: here is whoever has a socket that
-    is up to date."""
+Stays = dict[str, list[tuple[float, float]]]
+"""actor -> from when to when it was here, on any socket, gaps that nobody may notice left out."""
+
+
+def presence(history: Sequence[Log], bounds: Bounds) -> Iterator[str]:
+    """One sentence for each moment at which what the socket of an agent was told changes to what it mustn't be, or
+    ought to have changed. The truth is what the staff's own logs say: here is whoever has a socket that is up to date.
+    """
     connections = [connection for log in history if log.kind != "contact" for connection in _connections(log)]
-    for since, until, truth in _truths(connections):
-        for connection in connections:
-            due, end = max(connection.since, since) + within, min(connection.until, until)
-            if connection.log.kind == "agent" and due < end:
-                for told in connection.told_from(due, end):
-                    if told != truth:
-                        heard = "nothing" if told is None else f"of {_named(told)} as here"
-                        yield (
-                            f"L8 {connection.log.name} was told {heard}, when there had been {_named(truth)}"
-                            f" for {within:g} s"
-                        )
+    stays = _stays(connections, bounds.gap)
+    dues = {since + bounds.come for times in stays.values() for since, _ in times}
+    dues |= {until + bounds.gone for times in stays.values() for _, until in times}
+    for connection in connections:
+        if connection.log.kind == "agent":
+            first = connection.since + bounds.come
+            moments = {first, *dues, *(at for at, _ in connection.told)}
+            for moment in sorted(moment for moment in moments if first <= moment < connection.until):
+                yield from _judged(connection, moment, stays, bounds)
+
+
+def _judged(connection: Connection, moment: float, stays: Stays, bounds: Bounds) -> Iterator[str]:
+    told = connection.told_at(moment)
+    if told is None:
+        yield f"L8 {connection.log.name} was told nothing of who is here"
+        return
+    for actor, times in stays.items():
+        if actor not in told and any(since <= moment - bounds.come and moment < until for since, until in times):
+            yield f"L8 {connection.log.name} was told that {actor} isn't here, who had been for {bounds.come:g} s"
+    for actor in sorted(told):
+        if not any(since <= moment and moment - bounds.gone < until for since, until in stays.get(actor, ())):
+            yield f"L8 {connection.log.name} was told that {actor} is here, who hadn't been for {bounds.gone:g} s"
 
 
 def _connections(log: Log) -> Iterator[Connection]:
     connection: Connection | None = None
     for event in log.events:
         if event.what in ("connected", "disconnected"):
-            if connection is not None and connection.since:
+            if connection is not None and connection.is_synced:
                 connection.until = event.at
                 yield connection
             connection = Connection(log)
-        elif connection is not None and event.what == "synced":
-            connection.since = connection.since or event.at
+        elif connection is not None and event.what == "synced" and not connection.is_synced:
+            connection.is_synced, connection.since = True, event.at
         elif connection is not None and event.what == "presence":
             connection.told.append((event.at, frozenset(event.names)))
-    if connection is not None and connection.since:
+    if connection is not None and connection.is_synced:
         connection.until = log.ended_at
         yield connection
 
 
-def _truths(connections: Sequence[Connection]) -> Iterator[tuple[float, float, Actors]]:
-    """Who was here, from one change of it to the next."""
-    since, truth = float("-inf"), Actors()
-    for moment in sorted({moment for each in connections for moment in (each.since, each.until)}):
-        now = Actors(each.log.actor for each in connections if each.since <= moment < each.until)
-        if now != truth:
-            yield since, moment, truth
-            since, truth = moment, now
-    yield since, float("inf"), truth
-
-
-def _named(actors: Actors) -> str:
-    return ", ".join(sorted(actors)) or "nobody"
+def _stays(connections: Sequence[Connection], gap: float) -> Stays:
+    stays: Stays = {}
+    for connection in sorted(connections, key=lambda connection: connection.since):
+        times = stays.setdefault(connection.log.actor, [])
+        if times and connection.since <= times[-1][1] + gap:
+            since, until = times.pop()
+            times.append((since, max(until, connection.until)))
+        else:
+            times.append((connection.since, connection.until))
+    return stays
