@@ -61,8 +61,10 @@ test: check $(FRONT_END) browser servers
 chaos: $(DEVELOPMENT) $(FRONT_END) servers
 	@echo "seed: $(SEED)   (again with the same: make chaos SEED=$(SEED))"
 	SHOPBELL_KILLS=$${SHOPBELL_KILLS:-200} SHOPBELL_EXAMPLES=$${SHOPBELL_EXAMPLES:-2000} \
-		SHOPBELL_CROWD=$${SHOPBELL_CROWD:-3000} SHOPBELL_STORM=$${SHOPBELL_STORM:-5000} SHOPBELL_SEED=$(SEED) \
-		$(BIN)/python -m pytest tests/chaos tests/test_law.py --hypothesis-seed=$(SEED)
+		SHOPBELL_CROWD=$${SHOPBELL_CROWD:-3000} SHOPBELL_STORM=$${SHOPBELL_STORM:-5000} \
+		SHOPBELL_SENDS=$${SHOPBELL_SENDS:-50000} SHOPBELL_LOCKED_SECONDS=$${SHOPBELL_LOCKED_SECONDS:-30} SHOPBELL_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/chaos tests/test_law.py tests/presence/test_truth.py \
+		tests/chat/store/test_postgres_faults.py --hypothesis-seed=$(SEED)
 
 ## fuzz        a million hostile frames at a real node
 .PHONY: fuzz
