@@ -320,6 +320,13 @@ class RedisSentinel:
     def url(self) -> str:
         return f"redis+sentinel://127.0.0.1:{self.port}/0?service={self.SERVICE}"
 
+    def fail_over(self) -> None:
+        """Have it make the replica the primary, as soon as it knows the replica well enough."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.ask("SENTINEL", "FAILOVER", self.SERVICE) != "OK":
+            assert time.monotonic() < deadline, "the Sentinel doesn't want to"
+            time.sleep(0.1)
+
     def ask(self, *words: str) -> str:
         """The Sentinel, one command from outside."""
         command = ["redis-cli", "-p", str(self.port), *words]

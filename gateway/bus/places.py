@@ -18,6 +18,8 @@ from gateway.redis_url import RedisAddress
 
 SLOTS = 16384
 LOOK_SECONDS = 1.0  # for one of the Cluster's nodes or Sentinels to say who has what
+SENTINEL_SECONDS = 5.0  # between two looks: the primary of before stays one for some 10 s after it was replaced
+CLUSTER_SECONDS = 30.0  # the same; nodes say it themselves, as a rule
 
 Trouble = (RedisError, OSError, TimeoutError)
 """How Redis is away."""
@@ -66,7 +68,12 @@ NOBODY = Chart((), is_sharded=False)
 
 
 class Places(Protocol):
-    """Finds out who has what, again and again. `open` connects to a server of the chart."""
+    """Finds out who has what."""
+
+    @property
+    def seconds(self) -> float:
+        """How long that may be believed, if nobody says that it has changed."""
+        ...
 
     async def look(self) -> Chart:
         """As it is now. Raises one of Trouble."""
@@ -81,6 +88,10 @@ class OnePlace:
     def __init__(self, address: RedisAddress) -> None:
         self._chart = Chart([(0, SLOTS - 1, Server(*address.hosts[0]))], is_sharded=False)
 
+    @property
+    def seconds(self) -> float:
+        return CLUSTER_SECONDS
+
     async def look(self) -> Chart:
         return self._chart
 
@@ -94,6 +105,10 @@ class PrimaryPlace:
     def __init__(self, address: RedisAddress) -> None:
         self._service = address.service
         self._sentinel = new_sentinel(address, LOOK_SECONDS)
+
+    @property
+    def seconds(self) -> float:
+        return SENTINEL_SECONDS
 
     async def look(self) -> Chart:
         host, port = await self._sentinel.discover_master(self._service)
@@ -110,6 +125,10 @@ class ClusterPlaces:
         self._address = address
         self._seeds = [Server(*host) for host in address.hosts]
         self._known = list(self._seeds)
+
+    @property
+    def seconds(self) -> float:
+        return CLUSTER_SECONDS
 
     async def look(self) -> Chart:
         last: Exception | None = None

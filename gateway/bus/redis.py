@@ -22,7 +22,6 @@ from gateway.redis_url import parse_redis_url
 
 log = logging.getLogger("gateway.bus.redis")
 
-PLACES_SECONDS = 30.0  # until it is looked again who has which channels, if nobody says that it changed
 LOOK_AGAIN_SECONDS = 0.5  # at least, between two looks
 GAP_SECONDS = 0.2  # at least, between two gaps: they come in hundreds when slots move
 SENSELESS_SECONDS = 60.0  # between two lines of the log about payloads without sense
@@ -133,7 +132,7 @@ class RedisBus:
                 self._look_again.set()
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             with suppress(TimeoutError):
-                async with asyncio.timeout(PLACES_SECONDS):
+                async with asyncio.timeout(places.seconds):
                     await self._look_again.wait()
 
     def _arrange(self, chart: Chart, lines: asyncio.TaskGroup) -> None:

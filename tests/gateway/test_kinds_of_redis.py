@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import app
 from gateway.bus.redis import RedisBus
 from tests.engines import PostgresEngine
 from tests.node import Node, a_node
@@ -81,8 +80,7 @@ async def _ready(node: Node) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_two_nodes_are_one_chat(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "REFRESH_SECONDS", 0.1)
+async def test_two_nodes_are_one_chat(kind: str, tmp_path: Path) -> None:
     async with two_nodes(tmp_path, await asyncio.to_thread(KINDS[kind])) as (first, second):
         talk = await Talk.begin(first, second)
         await talk.crosses(RUNG_SECONDS)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.bus import redis as module
+from gateway.bus import places
 from gateway.bus.line import Line
 from gateway.bus.redis import RedisBus
 from tests.ears import HEALED_SECONDS, Ear, assert_they_talk, eventually, long, make_quick, running, two_ears
@@ -111,7 +111,7 @@ async def test_a_slot_that_moves_without_a_word_is_noticed(
 ) -> None:
     """redis #12558: not every way of losing a slot tells the subscribers."""
     monkeypatch.setattr(Line, "_take_away", lambda line, name: None)
-    monkeypatch.setattr(module, "PLACES_SECONDS", 0.2)
+    monkeypatch.setattr(places, "CLUSTER_SECONDS", 0.2)
     async with two_ears(cluster.url) as (speaker, listener):
         slot = await asyncio.to_thread(cluster.slot, CHANNEL)
         gaps = listener.gaps

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.ears import assert_they_talk, eventually, long, make_quick, two_ears
+from gateway.bus import places
+from tests.ears import assert_they_talk, eventually, make_quick, two_ears
 from tests.servers import RedisSentinel
 
 
@@ -35,12 +36,14 @@ async def test_a_replica_that_is_made_the_primary_is_found(tmp_path_factory: pyt
         await asyncio.to_thread(sentinel.stop)
 
 
-@long
-async def test_a_primary_that_is_replaced_while_it_lives_is_left(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_primary_that_is_replaced_while_it_lives_is_left(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "SENTINEL_SECONDS", 0.2)
     sentinel = await asyncio.to_thread(RedisSentinel, tmp_path_factory.mktemp("sentinel"))
     try:
         async with two_ears(sentinel.url) as (speaker, listener):
-            await asyncio.to_thread(sentinel.ask, "SENTINEL", "FAILOVER", sentinel.SERVICE)
+            await asyncio.to_thread(sentinel.fail_over)
 
             def are_there() -> bool:
                 ports = {server.port for ear in (speaker, listener) for server in ear.bus._lines}
