@@ -105,6 +105,7 @@ class RedisBus:
             async with asyncio.TaskGroup() as lines:
                 await self._look_for_ever(places, lines)
         finally:
+            self._chart = NOBODY
             self._lines.clear()
             self._running.clear()
             if self._gap_later is not None:

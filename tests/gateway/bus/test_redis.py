@@ -514,3 +514,20 @@ async def test_a_storm_of_cancellations_gives_nothing_to_whom_it_is_not_for(serv
         assert speaker.bus.is_healthy
         assert listener.bus.is_healthy
         assert await asyncio.to_thread(server.clients) == 2
+
+
+async def test_a_bus_that_could_only_be_deaf_ends_its_node(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """python-socketio #1581: a task that had ended was missed by nobody."""
+    ear = Ear(server.url)
+
+    async def fail(line: line.Line) -> None:
+        raise LookupError("as a line has a fault")
+
+    monkeypatch.setattr(line.Line, "run", fail)
+
+    with pytest.raises(ExceptionGroup):
+        async with asyncio.timeout(5):
+            await ear.bus.run()
+    assert not ear.bus.is_healthy
