@@ -64,7 +64,8 @@ chaos: $(DEVELOPMENT) $(FRONT_END) servers
 		SHOPBELL_CROWD=$${SHOPBELL_CROWD:-3000} SHOPBELL_STORM=$${SHOPBELL_STORM:-5000} \
 		SHOPBELL_SENDS=$${SHOPBELL_SENDS:-50000} SHOPBELL_LOCKED_SECONDS=$${SHOPBELL_LOCKED_SECONDS:-30} SHOPBELL_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/chaos tests/test_law.py tests/presence/test_truth.py \
-		tests/chat/store/test_postgres_faults.py --hypothesis-seed=$(SEED)
+		tests/chat/store/test_postgres_faults.py tests/gateway/bus \
+		tests/gateway/test_sharing.py tests/gateway/test_stream_life.py --hypothesis-seed=$(SEED)
 
 ## fuzz        a million hostile frames at a real node
 .PHONY: fuzz
