@@ -21,6 +21,7 @@ from tests.servers import PostgresServer, RedisServer, a_free_port
 SECRET = "the same for all the nodes of the tests"
 TEMPLATE = "prepared"
 CHUNK = 65536
+LONELY_SECONDS = 1.0  # then a node that hasn't done what it is to die of may have nobody who has it do that
 # asyncpg's own: a connection that breaks in the midst of a COPY, of which whoever waits is told in another way.
 ASYNCPG = (
     r".* asyncio: Future exception was never retrieved\n"
@@ -162,7 +163,10 @@ class Nodes:
         """
         await self.is_up(server)
         self.holes += await _holes(server)
-        await server.end(by)
+        ending = asyncio.create_task(server.end(by))
+        while not (await asyncio.wait({ending}, timeout=LONELY_SECONDS))[0]:
+            self.balancer.cut_half()
+        await ending
         self._starting[server.port] = asyncio.create_task(self._restart(server))
 
     async def _restart(self, server: Server) -> None:
