@@ -8,15 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from gateway import bulletin, revocation, signals
+from gateway import bulletin, revocation, roll, signals
 from gateway.protocol import CloseCode
-from gateway.switchboard import LEDGER, REVOCATION, SIGNAL
+from gateway.switchboard import LEDGER, PRESENCE, REVOCATION, SIGNAL
 from tests.node import Node
 from tests.pair import two_healthy_nodes
 from tests.peer import Frame, Peer, new_id
 
 TALK = 60  # messages of each
-VERSIONS = {LEDGER: bulletin.VERSION, SIGNAL: signals.VERSION, REVOCATION: revocation.VERSION}
+VERSIONS = {
+    LEDGER: bulletin.VERSION,
+    SIGNAL: signals.VERSION,
+    REVOCATION: revocation.VERSION,
+    PRESENCE: roll.VERSION,
+}
 
 
 def speaks_a_newer_version(node: Node) -> None:
