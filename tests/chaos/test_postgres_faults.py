@@ -19,10 +19,11 @@ from tests.chaos.people import NORMAL_REFUSALS, Crowd, busy, crowd
 from tests.history import Verdict
 from tests.proxy import TcpProxy, tcp_proxy
 
-ROUNDS = max(1, int(os.environ.get("SHOPBELL_KILLS", "20")) // 20)  # of every fault
-HOLD_SECONDS = 2.0 if ROUNDS == 1 else 10.0
-LOCKED_SECONDS = 2.5 if ROUNDS == 1 else 30.0
-CUTS = 10
+KILLS = int(os.environ.get("SHOPBELL_KILLS", "20"))
+LONG, ROUNDS = KILLS >= 100, max(1, KILLS // 100)  # of every fault
+HOLD_SECONDS = 10.0 if LONG else 2.0
+LOCKED_SECONDS = 30.0 if LONG else 2.5
+CUTS = 50 if LONG else 10
 BACK_SECONDS = 10.0  # at most, until somebody is answered again
 RETRYABLE = {"unavailable", "busy", "behind"}
 OURS = "application_name = 'shopbell' AND datname = current_database()"
