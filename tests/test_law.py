@@ -117,7 +117,7 @@ class Law(RuleBasedStateMachine):
         self.folder = Path(mkdtemp(prefix="shopbell-law-"))
         self.patience = ExitStack()  # nobody else is going to let go of a lock
         self.patience.enter_context(mock.patch.object(sqlite, "LOCK_PATIENCE_SECONDS", -1.0))
-        self.patience.enter_context(mock.patch.dict(postgres_pool.SERVER_SETTINGS, lock_timeout="1"))
+        self.patience.enter_context(mock.patch.dict(postgres_pool.WRITER_SETTINGS, lock_timeout="1"))
         log.setLevel(logging.CRITICAL)  # trouble is on purpose here
         self.shop = Shop(self.new_engine(self.folder))
         self.numbers = count(1)

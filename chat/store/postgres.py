@@ -24,7 +24,14 @@ from chat.model import Contact, Conversation
 from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, postgres_docs, postgres_rows, rows
 from chat.store.aside import HeadAside
 from chat.store.postgres_history import SUM_OF_HEADS, History
-from chat.store.postgres_pool import PATIENCE_SECONDS, SERVER_SETTINGS, as_unavailable, make_pool, undo
+from chat.store.postgres_pool import (
+    PATIENCE_SECONDS,
+    SERVER_SETTINGS,
+    WRITER_SETTINGS,
+    as_unavailable,
+    make_pool,
+    undo,
+)
 from chat.store.postgres_search import PostgresSearchIndex
 from chat.store.postgres_view import PostgresView
 from chat.store.urls import for_asyncpg, for_sqlalchemy
@@ -76,7 +83,7 @@ class PostgresStore:
         head_aside = HeadAside(aside)
         history = History(head_aside.read())
         with as_unavailable():
-            writers = await make_pool(for_asyncpg(url), lanes, history.meet)
+            writers = await make_pool(for_asyncpg(url), lanes, history.meet, WRITER_SETTINGS)
             readers = await make_pool(for_asyncpg(url), READERS, history.meet)
             searchers = await make_pool(for_asyncpg(url), SEARCHERS, history.meet)
             async with writers.acquire(timeout=PATIENCE_SECONDS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,22 @@ SERVER_SETTINGS = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
+    "jit": "off",  # statements of milliseconds, of which a compiler would make seconds
 }
+# Of a batch every statement goes by an index. On a young database, whose tables were empty when a plan was made, the
+# server would read them from one end to the other until it has looked at them again.
+WRITER_SETTINGS = {**SERVER_SETTINGS, "enable_seqscan": "off"}
 # The internal error is what asyncpg raises on a connection that the server closed while it stood idle.
 _OF_THE_ENGINE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 _OF_THE_DATA = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 
 
-async def make_pool(url: str, size: int, meet: Callable[[Any], Coroutine[Any, Any, None]]) -> Pool:
+async def make_pool(
+    url: str,
+    size: int,
+    meet: Callable[[Any], Coroutine[Any, Any, None]],
+    settings: Mapping[str, str] = SERVER_SETTINGS,
+) -> Pool:
     """`meet` is called with each new connection before it is used; where it raises, there is no connection."""
     return await asyncpg.create_pool(
         url,
@@ -42,7 +51,7 @@ async def make_pool(url: str, size: int, meet: Callable[[Any], Coroutine[Any, An
         max_inactive_connection_lifetime=300,
         init=meet,
         reset=_nothing_to_reset,
-        server_settings=SERVER_SETTINGS,
+        server_settings=dict(settings),
     )
 
 

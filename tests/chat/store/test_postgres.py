@@ -149,7 +149,7 @@ async def test_sixteen_writers_of_one_account_leave_no_hole(engine: PostgresEngi
 async def test_a_frozen_node_holds_its_account_for_a_few_seconds(
     engine: PostgresEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(postgres_pool.SERVER_SETTINGS, "idle_in_transaction_session_timeout", "500")
+    monkeypatch.setitem(postgres_pool.WRITER_SETTINGS, "idle_in_transaction_session_timeout", "500")
     async with stores(engine, 2) as (frozen, other):
         transaction = await frozen.begin([MINE])
         began = time.monotonic()

@@ -152,7 +152,7 @@ async def test_a_locked_account_is_refused_in_time_and_others_go_on(tmp_path: Pa
 
 
 async def test_a_statement_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(postgres_pool.SERVER_SETTINGS, "statement_timeout", "200")
+    monkeypatch.setitem(postgres_pool.WRITER_SETTINGS, "statement_timeout", "200")
     engine = PostgresEngine(tmp_path)
     store = await engine.open()
     await populate(store)

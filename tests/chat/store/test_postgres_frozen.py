@@ -20,7 +20,7 @@ GO_ON_SECONDS = 2.5  # silence for 1.5 s, and one more try
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(postgres_pool.SERVER_SETTINGS, "lock_timeout", "200")
+    monkeypatch.setitem(postgres_pool.WRITER_SETTINGS, "lock_timeout", "200")
 
 
 async def two_stores(folder: Path) -> tuple[PostgresStore, PostgresStore]:
