@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from gateway import settings as table
 from gateway.doctor import clocks, places, probe
@@ -26,19 +27,32 @@ async def examine(environment: Mapping[str, str]) -> AsyncIterator[Finding]:
         for problem in bad.problems:
             yield fail("settings", problem)
         return
-    logging.getLogger("gateway.bus").setLevel(logging.CRITICAL)  # what it would say is said here in other words
-    blotter = Blotter(chosen)
-    for finding in judge_settings(chosen, table.unknown(environment)):
-        yield finding
-    read: list[Clock] = []
-    for subject, check in _checks(chosen, read):
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                findings = await check
-        except Exception as error:  # the boundary: a check that breaks is itself a finding, and the others go on
-            findings = [fail(subject, f"this check failed by itself ({type(error).__name__}): that is a bug of ours.")]
-        for finding in findings:
-            yield blotter.clean(finding)
+    with _silent("gateway.bus"):  # what it would say is said here in other words
+        blotter = Blotter(chosen)
+        for finding in judge_settings(chosen, table.unknown(environment)):
+            yield finding
+        read: list[Clock] = []
+        for subject, check in _checks(chosen, read):
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    findings = await check
+            except Exception as error:  # the boundary: a check that breaks is itself a finding, and the others go on
+                why = f"this check failed by itself ({type(error).__name__}): that is a bug of ours."
+                findings = [fail(subject, why)]
+            for finding in findings:
+                yield blotter.clean(finding)
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """This logger says nothing while the block runs."""
+    log = logging.getLogger(name)
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def judge_settings(settings: Settings, unknown: Iterable[str]) -> list[Finding]:

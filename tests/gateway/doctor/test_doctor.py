@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ async def test_a_node_on_postgres_and_redis_is_well(tmp_path: Path) -> None:
 
     assert subjects(found, "fail") == []
     assert subjects(found, "ok") == ["settings", "data", "secret", "files", "store", "bus", "clocks", node.origin]
+    assert logging.getLogger("gateway.bus.redis").isEnabledFor(logging.WARNING)  # what it changes it puts back
 
 
 def test_it_says_all_that_is_wrong_at_once(
