@@ -44,9 +44,12 @@ class Born:
         self.send_signal(signal.SIGKILL)
 
     def _ends(self, seconds: float) -> bool:
-        if not self._has_ended and select.select([self._handle], [], [], seconds)[0]:
-            self._has_ended = True
-            os.close(self._handle)
+        if not self._has_ended:
+            ends = select.poll()  # with thousands of sockets beside it, its number is too great for `select`
+            ends.register(self._handle, select.POLLIN)
+            self._has_ended = bool(ends.poll(seconds * 1000))
+            if self._has_ended:
+                os.close(self._handle)
         return self._has_ended
 
 

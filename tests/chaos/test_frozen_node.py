@@ -53,10 +53,13 @@ def test_while_a_node_is_frozen_the_others_go_on(
 
 
 def _waited(logs: list[Log], frozen: list[tuple[str, float, float]]) -> list[float]:
-    """The seconds that people on the other node waited for answers that they wanted meanwhile."""
-    return [
-        seconds
-        for log, at, seconds in answers(logs)
-        for door, began, ended in frozen
-        if log.door != door and began < at + seconds and at < ended
-    ]
+    """The seconds that people on the other node waited for answers that they wanted meanwhile.
+
+    The nodes freeze in turn: who wanted an answer before their own node woke up has waited for that one.
+    """
+    waited = []
+    for log, at, seconds in answers(logs):
+        meanwhile = [door for door, began, ended in frozen if began < at + seconds and at < ended]
+        if meanwhile and log.door not in meanwhile:
+            waited.append(seconds)
+    return waited
