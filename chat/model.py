@@ -19,6 +19,11 @@ Handler = Literal["bot", "agent", "none"]
 EntryKind = Literal["message", "note", "activity"]
 Audience = Literal["everyone", "staff"]
 
+Availability = Literal["available", "busy", "away"]
+RoutingStatus = Literal["accepting_chats", "not_accepting_chats", "offline"]
+ShiftState = Literal["on_shift", "off_shift", "time_off"]
+Policy = Literal["manual", "least_busy", "round_robin"]
+
 TEXT_LIMIT = 8000  # characters of one message: anchors/realtime.md 3.15
 PREVIEW_LIMIT = 100  # characters
 
@@ -125,6 +130,21 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     withdrawn: bool = False
 
 
+class Routing(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How a conversation came to where it is: its place in the queue, and whether its assignee has taken it up."""
+
+    queued_at: int = 0
+    """Its place in the queue (ms): kept when it goes back there."""
+    assigned_at: int = 0
+    """When its assignee got it (ms)."""
+    unanswered: bool = False
+    """Whether the assignee was given it and hasn't said anything since."""
+    passed: tuple[str, ...] = ()
+    """Who was given it and didn't answer: they come last when it is routed again."""
+    left: bool = False
+    """Whether its contact has left a message and an e-mail, and doesn't wait: live ones come first."""
+
+
 class Conversation(Struct, frozen=True, gc=False):
     """A conversation as staff may see it; its JSON is both the stored document and staff's `state` on the wire."""
 
@@ -155,6 +175,8 @@ class Conversation(Struct, frozen=True, gc=False):
     snoozed_until: int | None = None
     followers: tuple[str, ...] = ()
     attributes: dict[str, Any] = {}
+    routing: Routing | None = None
+    """None of one that was never queued for routing."""
 
     @property
     def hands(self) -> tuple[str, ...]:
@@ -191,6 +213,87 @@ class Timer(Struct, frozen=True, gc=False):
     kind: str
     """The name of the ask in the catalog."""
     conversation: str
+
+
+class Member(Struct, frozen=True, gc=False):
+    """An agent or bot as routing sees it. `schedule` is what `presence.shifts` reads; here it is only carried."""
+
+    account: str
+    id: str
+    name: str = ""
+    active: bool = True
+    teams: tuple[str, ...] = ()
+    availability: Availability = "available"
+    reason: str = ""
+    """Why, in the member's own words; or what the service set it away for: idle, bounced."""
+    set_by: str = ""
+    """Who set the availability: an actor's id. Empty: nobody ever did."""
+    set_at: int = 0
+    slots: int = 4
+    skills: tuple[str, ...] = ()
+    schedule: str = ""
+    """JSON. Empty: always on shift."""
+    bounces: int = 0
+    """Conversations in a row that were given to this member and not answered."""
+    assigned_at: int = 0
+    """When routing gave it something last (ms)."""
+    status: RoutingStatus = "offline"
+    """As it was written down last, with its reason, its end and its beginning."""
+    status_reason: str = ""
+    status_until: int | None = None
+    status_at: int = 0
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """What follows for one member from the four facts at one moment. See `presence.availability`."""
+
+    status: RoutingStatus
+    reason: str
+    until: int | None
+    is_present: bool
+    shift: ShiftState
+
+
+class Candidate(Struct, frozen=True, gc=False):
+    """Somebody who was looked at for a conversation, and what spoke for or against it. Kept in the routing log."""
+
+    member: str
+    status: RoutingStatus
+    reason: str
+    is_present: bool
+    availability: Availability
+    shift: ShiftState
+    used: int
+    slots: int
+    verdict: str
+    """`chosen`, or why not: the status's reason, `full`, `skill`, `busier`, `passed`, `later_turn` …"""
+
+
+class Decision(Struct, frozen=True, gc=False):
+    """One line of the routing log: what happened to a conversation's hands, and why."""
+
+    account: str
+    conversation: str
+    at: int
+    kind: Literal["routed", "claimed", "transferred", "bounced", "returned", "handed_over", "kept_waiting"]
+    chosen: str | None
+    team: str | None
+    by: str
+    """The actor who caused it; the service itself for routing."""
+    candidates: tuple[Candidate, ...] = ()
+
+
+class StatusLine(Struct, frozen=True, gc=False):
+    """One line of the status log: since when a member has had which status, and what it came from."""
+
+    account: str
+    member: str
+    at: int
+    status: RoutingStatus
+    reason: str
+    until: int | None
+    cause: str
+    """What made it change: connected, disconnected, chosen, set, idle, bounced, shift, capacity …"""
 
 
 class Change(Struct, frozen=True, gc=False):

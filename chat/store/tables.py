@@ -142,6 +142,7 @@ teams = Table(
     _account(),
     Column("id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
+    Column("settings", JSON, nullable=False, server_default=text("'{}'")),
 )
 
 team_members = Table(
@@ -280,6 +281,97 @@ audit = Table(
     Column("target", Text, nullable=False),
     Column("data", JSON, nullable=False),
     Index(None, "account", "key"),
+)
+
+# --- Presence and routing ---------------------------------------------------------------------------------------------
+
+# What an agent or bot is to routing. No row: nobody has ever said anything about it, and the defaults hold.
+duties = Table(
+    "duties",
+    metadata,
+    Column("member", Text, primary_key=True),  # an agent's or a bot's id
+    _account(),
+    Column("availability", Text, nullable=False, server_default=text("'available'")),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("set_by", Text, nullable=False, server_default=text("''")),
+    Column("set_at", BigInteger, nullable=False, server_default=text("0")),
+    Column("slots", Integer),  # null: the account's usual number
+    Column("skills", JSON, nullable=False, server_default=text("'[]'")),
+    Column("schedule", Text, nullable=False, server_default=text("''")),  # JSON; empty: always on shift
+    Column("bounces", Integer, nullable=False, server_default=text("0")),
+    Column("assigned_at", BigInteger, nullable=False, server_default=text("0")),
+    Column("status", Text, nullable=False, server_default=text("'offline'")),
+    Column("status_reason", Text, nullable=False, server_default=text("''")),
+    Column("status_until", BigInteger),
+    Column("status_at", BigInteger, nullable=False, server_default=text("0")),
+    Index(None, "account"),
+)
+
+# Every change of a status with its cause: who was on, when, why.
+status_log = Table(
+    "status_log",
+    metadata,
+    _key(),
+    _account(),
+    Column("member", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", BigInteger),
+    Column("cause", Text, nullable=False),
+    Index(None, "account", "at"),
+    Index(None, "member", "at"),
+)
+
+# Every decision about who gets a conversation, with all who were looked at.
+routing_log = Table(
+    "routing_log",
+    metadata,
+    _key(),
+    _account(),
+    Column("conversation", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("chosen", Text),
+    Column("team", Text),
+    Column("by", Text, nullable=False),
+    Column("candidates", Text, nullable=False),  # JSON
+    Index(None, "conversation", "at"),
+    Index(None, "account", "at"),
+)
+
+# What a waiting contact was promised, and what came of it.
+waits = Table(
+    "waits",
+    metadata,
+    Column("conversation", Text, primary_key=True),
+    Column("queued_at", BigInteger, primary_key=True, autoincrement=False),
+    _account(),
+    Column("team", Text),
+    Column("place", Integer, nullable=False),
+    Column("estimate", BigInteger, nullable=False),  # ms, before it was corrected by what became of earlier ones
+    Column("low", BigInteger, nullable=False),
+    Column("high", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("outcome", Text),  # answered, abandoned, left
+    Index(None, "account", "queued_at"),
+    Index(None, "team", "ended_at"),
+)
+
+# How long a member was at each conversation, without the contact's silences.
+handles = Table(
+    "handles",
+    metadata,
+    _key(),
+    _account(),
+    Column("conversation", Text, nullable=False),
+    Column("member", Text, nullable=False),
+    Column("team", Text),
+    Column("began_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("worked", BigInteger, nullable=False),  # ms
+    Index(None, "account", "ended_at"),
+    Index(None, "team", "ended_at"),
 )
 
 # --- The search index: all of it can be made anew from the rest. See docs/decisions/0010 ------------------------------
