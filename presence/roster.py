@@ -149,6 +149,10 @@ class Roster:
             for device in list(devices):
                 self.leave(actor, device, now, grace)
 
+    def is_own(self, actor: str) -> bool:
+        """Whether this node knows by itself that the actor is here: a device of its own, or one that may come back."""
+        return actor in self._devices or actor in self._gone
+
     def oversleep(self) -> None:
         """The others took this node for dead until now: who has dropped meanwhile doesn't come back to go once more."""
         for actor, departure in self._gone.items():

@@ -31,9 +31,11 @@ class Page:
 
     __slots__ = (
         "account",
+        "answered_at",
         "asked_at",
         "due",
         "heard",
+        "is_attended",
         "is_settled",
         "look_at",
         "refresh_at",
@@ -49,10 +51,12 @@ class Page:
         self.due = now
         self.refresh_at = now
         self.asked_at = 0.0
+        self.answered_at = -NEVER
         self.look_at = now + FIRST_SECONDS
         self.heard = ""
         self.was_asked = False
         self.is_settled = False
+        self.is_attended = False
 
 
 class Rounds:
@@ -91,9 +95,7 @@ class Rounds:
     def enter(self, account: str, actor: str, device: object) -> None:
         """A device of the actor is connected to this node."""
         now = self._ticks()
-        page = self._pages.get(account)
-        if page is None:
-            page = self._pages[account] = Page(account, Roster(self._presence.node, self._times), now)
+        page = self._page(account, now)
         page.roster.enter(actor, device)
         self._happened(page, now)
 
@@ -104,6 +106,21 @@ class Rounds:
             now = self._ticks()
             page.roster.leave(actor, device, now, 0.0 if for_good else self._grace)
             self._happened(page, now)
+
+    def attend(self, account: str) -> None:
+        """From now on it is known who is here, also while nobody of the account's staff is on this node."""
+        now = self._ticks()
+        page = self._page(account, now)
+        if not page.is_attended:
+            page.is_attended = True
+            self._call_soon(page, now)
+
+    def unattend(self, account: str) -> None:
+        """Not any more, unless somebody of its staff is on this node. Harmless when it wasn't attended."""
+        page = self._pages.get(account)
+        if page is not None and page.is_attended:
+            page.is_attended = False
+            self._look(page, self._ticks())
 
     def hear(self, account: str, version: str) -> None:
         """Another node says that the account has this version."""
@@ -124,7 +141,8 @@ class Rounds:
         self._about = About(self._about.version, is_draining=True)
 
     def here(self, account: str) -> frozenset[str]:
-        """Who is here, on any node, as far as this one knows. Nobody in an account that has nobody on this node."""
+        """Who is here, on any node, as far as this one knows. Nobody in an account that has nobody on this node and
+        isn't attended."""
         page = self._pages.get(account)
         if page is None:
             return frozenset()
@@ -132,6 +150,19 @@ class Rounds:
         if page.look_at <= now:
             self._look(page, now)
         return page.roster.here
+
+    def is_known(self, account: str) -> bool:
+        """Whether `here` says something: the engine was asked, or takes too long."""
+        page = self._pages.get(account)
+        return page is not None and page.is_settled
+
+    def is_sure(self, account: str, actor: str) -> bool:
+        """Whether what `here` says of the actor is known: it is on this node or was a moment ago, or the others were
+        heard within a lease's time. While the engine is away longer, nobody can say it of those on other nodes."""
+        page = self._pages.get(account)
+        if page is None:
+            return False
+        return page.roster.is_own(actor) or self._ticks() - page.answered_at <= self._times.lease
 
     def is_settled(self, account: str) -> bool:
         """Whether that is worth telling: the engine was asked, or takes too long."""
@@ -230,6 +261,12 @@ class Rounds:
 
     # --- one account ------------------------------------------------------------------------------------------
 
+    def _page(self, account: str, now: float) -> Page:
+        page = self._pages.get(account)
+        if page is None:
+            page = self._pages[account] = Page(account, Roster(self._presence.node, self._times), now)
+        return page
+
     def _happened(self, page: Page, now: float) -> None:
         """What follows is looked at when somebody wants to know: of thousands that come at once, not for each."""
         page.look_at = now
@@ -252,7 +289,7 @@ class Rounds:
                 self._moved(page.account)
         elif moves:
             self._moved(page.account)
-        if page.roster.is_over(now):
+        if page.roster.is_over(now) and not page.is_attended:
             self._pages.pop(page.account, None)
 
     async def _call_each(self, pages: list[Page], *, until_one_fails: bool = False) -> None:
@@ -275,6 +312,7 @@ class Rounds:
             page.due = page.refresh_at = self._ticks() + RETRY_SECONDS
         else:
             self._tell_here()
+            page.answered_at = asked
             roster.take(table, words, self._ticks(), living)
             if table.is_moved:
                 self._ring(page.account, table.version)

@@ -370,6 +370,73 @@ async def test_the_end_waits_a_moment_for_an_engine_that_hangs(place: Place, mon
     assert place.rounds._pages == {}
 
 
+async def test_an_account_that_is_attended_is_known_without_anybody_of_it_here(place: Place) -> None:
+    other = beside(place)
+    other.enter(SHOP, DARA, "laptop")
+    await other.rounds.talk()
+    assert not place.rounds.is_known(SHOP)
+
+    place.rounds.attend(SHOP)
+    assert not place.rounds.is_known(SHOP)  # nobody was asked yet
+    await place.rounds.talk()
+    assert (place.here, place.rounds.is_known(SHOP), place.moved) == ({DARA}, True, [SHOP])
+    other.leave(SHOP, DARA, "laptop", for_good=True)
+    await other.wait(0.5)
+    tell_bells(other, place)
+    await place.wait(1)
+
+    assert (place.here, place.moved) == (set(), [SHOP, SHOP])
+    assert place.rounds.is_known(SHOP)
+
+
+async def test_an_account_that_is_attended_costs_a_call_per_refresh_and_then_nothing(place: Place) -> None:
+    for _ in range(2):
+        place.rounds.attend(SHOP)
+    await place.wait(60)
+    assert 6 <= len(place.engine.taken()) <= 8
+
+    place.rounds.unattend(SHOP)
+    await place.wait(60)
+
+    assert place.engine.taken() == []
+    assert not place.rounds.is_known(SHOP)
+    assert place.rounds._pages == {}
+    place.rounds.unattend(SHOP)
+
+
+async def test_who_is_here_is_still_known_when_an_account_with_devices_is_no_more_attended(place: Place) -> None:
+    place.rounds.attend(SHOP)
+    place.enter(SHOP, NOA, "laptop")
+    await place.rounds.talk()
+
+    place.rounds.unattend(SHOP)
+    await place.wait(30)
+
+    assert place.here == {NOA}
+    assert place.rounds.is_known(SHOP)
+
+
+async def test_of_whom_an_engine_that_is_away_says_nothing_nothing_is_sure_after_a_lease(place: Place) -> None:
+    other = beside(place)
+    for each, who in ((place, NOA), (other, DARA)):
+        each.enter(SHOP, who, "laptop")
+        await each.rounds.talk()
+    tell_bells(other, place)
+    await place.wait(1)
+    assert not place.rounds.is_sure("acc_unheard_of", NOA)
+
+    place.engine.is_away = True
+    await place.wait(TIMES.lease - 2)
+    assert [place.rounds.is_sure(SHOP, who) for who in (NOA, DARA)] == [True, True]
+    await place.wait(TIMES.refresh + 4)
+    assert [place.rounds.is_sure(SHOP, who) for who in (NOA, DARA)] == [True, False]
+    assert place.here == {NOA, DARA}
+    place.engine.is_away = False
+    await place.wait(2)
+
+    assert place.rounds.is_sure(SHOP, DARA)
+
+
 async def test_the_tasks_do_all_this_by_themselves() -> None:
     """In real time, with everything shorter."""
     loop = asyncio.get_running_loop()
