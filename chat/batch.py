@@ -13,19 +13,20 @@ from chat.model import (
     Actor,
     Change,
     Contact,
-    ContactChange,
     Conversation,
     Entry,
     Lasting,
+    Member,
     Needs,
     Receipt,
+    RowChange,
     Turn,
     author_of,
     derived_id,
     digest,
     encode,
 )
-from chat.store import Head, Loaded, Move, Scoped, Written
+from chat.store import Head, Loaded, Move, Rows, Scoped, Written
 from chat.ticket import Done, Ticket
 
 
@@ -36,6 +37,8 @@ class Commit(Struct, frozen=True, gc=False):
     since: int
     cursor: int
     moves: tuple[Move, ...]
+    members: tuple[Member, ...] = ()
+    """Of whom something was written that takes no cursor: their availability, their status."""
 
 
 class Batch:
@@ -69,9 +72,9 @@ class Batch:
             move.document = encode(move.after)
         return moves
 
-    def contacts(self) -> list[Contact]:
-        """The contacts that changed."""
-        return list(self._contacts.values())
+    def beside(self) -> Rows | None:
+        """What is to be written beside the conversations, if there is anything."""
+        return Rows(contacts=list(self._contacts.values())) if self._contacts else None
 
     def heads(self) -> dict[str, Head]:
         """The new heads of the accounts that moved."""
@@ -123,7 +126,7 @@ class Batch:
         if isinstance(change, Change):
             self._apply(account, actor, conversation, change, at, lasting, mark)
             return Done(change.conversation.id, change.conversation.seq, at)
-        if change is None or isinstance(change, ContactChange):
+        if change is None or isinstance(change, RowChange):
             self._write_contacts(account, change.contacts if change else ())
             return Done(conversation.id, conversation.seq, at) if conversation else Done("", 0, at)
         for each in change:

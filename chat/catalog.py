@@ -13,9 +13,9 @@ from chat.model import (
     ActorKind,
     Ask,
     Change,
-    ContactChange,
     Conversation,
     Needs,
+    RowChange,
     Signal,
     Turn,
 )
@@ -40,7 +40,7 @@ from chat.rules import (
 )
 
 # A rule gets its own shape of ask; the table pairs them, which no type of a dict can say. Hence Any.
-Rule = Callable[[Any, Turn], Change | tuple[Change, ...] | ContactChange | None]
+Rule = Callable[[Any, Turn], Change | tuple[Change, ...] | RowChange | None]
 SignalRule = Callable[[Any, Actor, Conversation], Signal]
 
 

@@ -75,6 +75,18 @@ class InvalidState(Refused):
     says = "The conversation isn't in a state that allows this."
 
 
+class Full(Refused):
+    code = "full"
+    says = "Nobody has room for it at this moment."
+
+
+class QueueFull(Refused):
+    """A contact may still leave a message, with an email address."""
+
+    code = "queue_full"
+    says = "Too many people are waiting: leave a message with your email address."
+
+
 class Behind(Refused):
     code = "behind"
     retry = True
@@ -120,6 +132,8 @@ REFUSALS: tuple[type[Refused], ...] = (
     IdReused,
     Taken,
     InvalidState,
+    Full,
+    QueueFull,
     Behind,
     RateLimited,
     Busy,

@@ -113,17 +113,17 @@ class Ledger:
             batch = Batch(transaction.heads, loaded, self._clock.now(), self._tails)
             answers = [Answer(ticket, batch.decide(ticket)) for ticket in tickets]
             moves = batch.moves()
-            contacts = batch.contacts()
+            beside = batch.beside()
             decided = self._clock.ticks()
-            if moves or contacts:
-                await transaction.write(moves, batch.heads(), contacts)
+            if moves or beside:
+                await transaction.write(moves, batch.heads(), beside)
         except BaseException:
             await transaction.rollback()
             raise
         # Only what grows with the asks and is the loop's: a slow disk calls for large batches, not for small ones.
         held = self._clock.ticks() - began if self._store.holds_loop else decided - deciding
         self._gather.took(held, len(tickets))
-        if moves or contacts:
+        if moves or beside:
             await transaction.commit()
             self._remember(batch)
         else:

@@ -5,6 +5,7 @@ msgspec Structs without cycle tracking (`gc=False`): 4-9 µs per message cheaper
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
@@ -49,6 +50,8 @@ class Actor(Struct, frozen=True, gc=False):
     active: bool = True
     blocked_until: int = 0
     """A contact's block ends at this moment (ms)."""
+    is_bound: bool = False
+    """Whether the account lets an agent or a bot take nothing beyond its slots, not even by hand."""
 
     @property
     def is_staff(self) -> bool:
@@ -137,6 +140,8 @@ class Routing(Struct, frozen=True, gc=False, omit_defaults=True):
     """Its place in the queue (ms): kept when it goes back there."""
     assigned_at: int = 0
     """When its assignee got it (ms)."""
+    answer_by: int = 0
+    """When it goes back to the queue unless the assignee has said something (ms). 0: it doesn't by itself."""
     unanswered: bool = False
     """Whether the assignee was given it and hasn't said anything since."""
     passed: tuple[str, ...] = ()
@@ -221,6 +226,7 @@ class Member(Struct, frozen=True, gc=False):
     account: str
     id: str
     name: str = ""
+    picture: str | None = None
     active: bool = True
     teams: tuple[str, ...] = ()
     availability: Availability = "available"
@@ -229,6 +235,8 @@ class Member(Struct, frozen=True, gc=False):
     set_by: str = ""
     """Who set the availability: an actor's id. Empty: nobody ever did."""
     set_at: int = 0
+    finishes: bool = False
+    """Whether it keeps, this time, what is still open when its shift ends."""
     slots: int = 4
     skills: tuple[str, ...] = ()
     schedule: str = ""
@@ -296,10 +304,69 @@ class StatusLine(Struct, frozen=True, gc=False):
     """What made it change: connected, disconnected, chosen, set, idle, bounced, shift, capacity …"""
 
 
+class TeamRules(Struct, frozen=True, gc=False):
+    """A team as routing sees it: who is in it, and what its admins have chosen."""
+
+    id: str
+    members: tuple[str, ...] = ()
+    policy: Policy = "least_busy"
+    overflow: tuple[str, ...] = ()
+    """The teams that are asked too when nobody of this one could take a conversation for `overflow_seconds`."""
+    overflow_seconds: int = 60
+    queue_limit: int | None = None
+    """A queue so long is full; None: it never is."""
+    queue_reopen: int | None = None
+    """A full queue takes contacts again when it is shorter than this; None: than its limit."""
+    answer_seconds: int = 30
+    """Who was given a conversation and says nothing for so long loses it."""
+    bounces: int = 3
+    """Who loses so many in a row is set away."""
+    return_seconds: int = 300
+    """What is in progress with somebody who has vanished goes back to the queue after so long."""
+    needs_skills: bool = False
+    """Whether nobody without the skills is given a conversation, however long it waits."""
+    skills_after_seconds: int = 60
+    """Who has the skills is waited for so long, unless they are needed."""
+    prefers_known: bool = True
+    """Whether who had the contact before is preferred."""
+    bots_first: bool = False
+    """Whether bots are asked before people; they come after them otherwise."""
+
+
+class Desk(Struct, gc=False):
+    """What routing sees of an account: read under its lock, and corrected by what the batch has done since."""
+
+    members: dict[str, Member] = {}
+    """Who works here, with the defaults for those of whom nobody has said anything."""
+    used: dict[str, int] = {}
+    """How many open conversations are in each one's hands. Who has none may be left out."""
+    teams: dict[str, TeamRules] = {}
+    inboxes: dict[str, tuple[str, ...]] = {}
+    """The teams that answer for each inbox, the oldest first."""
+    queued: tuple[Conversation, ...] = ()
+    """What waits, at most 500: who has waited longest first."""
+    standings: Mapping[str, Standing] = {}
+    """What follows for each member; empty where nobody knows who is present."""
+    is_known: bool = False
+    """Whether this node knows who is present."""
+
+
+class Queue(Struct, frozen=True, gc=False):
+    """The queue of the team that answers for an inbox, as long as it is when the batch begins."""
+
+    team: str
+    length: int
+    limit: int | None = None
+    reopen: int | None = None
+    is_full: bool = False
+    """Whether it has been at its limit, and not below `reopen` since."""
+
+
 class Change(Struct, frozen=True, gc=False):
     """What a rule says must be written: the conversation afterwards and the entries that it gained.
 
-    A rule that touches several conversations returns one for each. `contacts` are rows as they are afterwards.
+    A rule that touches several conversations returns one for each. `contacts` and `members` are rows as they are
+    afterwards; decisions and statuses are lines of their logs.
     """
 
     conversation: Conversation
@@ -308,12 +375,23 @@ class Change(Struct, frozen=True, gc=False):
     timers: tuple[Timer, ...] = ()
     erases: bool = False
     """Everything that was written in the conversation before becomes blank, in all versions."""
+    members: tuple[Member, ...] = ()
+    statuses: tuple[StatusLine, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    queue: Queue | None = None
+    """A queue that has become full, or no longer is."""
+    outcome: str = ""
+    """What the asker is told besides: of a transfer, `assigned` or `queued`."""
 
 
-class ContactChange(Struct, frozen=True, gc=False):
-    """What a rule says must be written of contacts alone: it takes neither seq nor cursor, and nobody is told."""
+class RowChange(Struct, frozen=True, gc=False):
+    """What a rule says must be written beside all conversations: it takes neither seq nor cursor."""
 
-    contacts: tuple[Contact, ...]
+    contacts: tuple[Contact, ...] = ()
+    members: tuple[Member, ...] = ()
+    statuses: tuple[StatusLine, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    timers: tuple[Timer, ...] = ()
 
 
 class Signal(Struct, frozen=True, gc=False):
@@ -403,11 +481,22 @@ class Needs(Struct, frozen=True, gc=False):
     """The attributes that the account has declared."""
     uploads: tuple[str, ...] = ()
     """Files that were uploaded and belong to no entry yet."""
+    desk: bool = False
+    """What routing looks at: see `Desk`."""
+    held_by: tuple[str, ...] = ()
+    """Agents and bots, each with all that is open in its hands."""
 
     @property
     def are_rare(self) -> bool:
         """Whether there is something among them that few asks want to see."""
-        return self.entry is not None or self.attributes or self.contacts != () or self.uploads != ()
+        return (
+            self.entry is not None
+            or self.attributes
+            or self.desk
+            or self.contacts != ()
+            or self.uploads != ()
+            or self.held_by != ()
+        )
 
 
 class Turn(Struct, frozen=True, gc=False):
@@ -428,6 +517,11 @@ class Turn(Struct, frozen=True, gc=False):
     """All that the needed contacts have."""
     attribute_types: tuple[AttributeType, ...] = ()
     uploads: dict[str, Upload] = {}
+    desk: Desk | None = None
+    held: tuple[Conversation, ...] = ()
+    """All that is open in the hands of those who were named."""
+    queue: Queue | None = None
+    """The queue behind the inbox, if a team answers for it."""
 
     @property
     def there(self) -> Conversation:

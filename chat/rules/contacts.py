@@ -16,13 +16,13 @@ from chat.errors import BadRequest, Forbidden, NotFound
 from chat.model import (
     Change,
     Contact,
-    ContactChange,
     Conversation,
     Entry,
     Key,
     Lasting,
     Needs,
     Person,
+    RowChange,
     Seq,
     Turn,
 )
@@ -34,7 +34,7 @@ FOR_EVER = 2**53 - 1  # ms, about the year 287,000
 
 Name = Annotated[str, Meta(max_length=NAME_LIMIT)]
 Email = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\Z")]
-Result = tuple[Change, ...] | ContactChange | None
+Result = tuple[Change, ...] | RowChange | None
 
 
 class Update(Lasting, frozen=True, gc=False, kw_only=True, tag="contact.update"):
@@ -172,7 +172,7 @@ def _told(
 ) -> Result:
     """A change of each conversation that moves, the first with the line that has the ask's id."""
     if not steps:
-        return ContactChange(contacts)
+        return RowChange(contacts)
     changes: list[Change] = []
     for step in steps:
         is_first = not changes

@@ -14,9 +14,14 @@ from chat.model import (
     AttributeType,
     Contact,
     Conversation,
+    Decision,
+    Desk,
     Entry,
     Inbox,
+    Member,
+    Queue,
     Receipt,
+    StatusLine,
     Team,
     Timer,
     Upload,
@@ -38,7 +43,11 @@ class Head(Struct, frozen=True, gc=False):
 
 
 class Wanted(Struct):
-    """All that a batch of asks must see before its rules run. `attributes` are accounts."""
+    """All that a batch of asks must see before its rules run.
+
+    `attributes` and `desks` are accounts; `queues` are inboxes; `held_by` are agents and bots, of whom all is wanted
+    that is open in their hands.
+    """
 
     receipts: set[Scoped] = field(default_factory=set)
     conversations: set[Scoped] = field(default_factory=set)
@@ -49,13 +58,21 @@ class Wanted(Struct):
     contacts: set[Scoped] = field(default_factory=set)
     uploads: set[Scoped] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
+    queues: set[Scoped] = field(default_factory=set)
+    held_by: set[Scoped] = field(default_factory=set)
+    desks: set[str] = field(default_factory=set)
+
+    @property
+    def has_duties(self) -> bool:
+        """Whether something of routing is wanted, as few batches do."""
+        return bool(self.desks or self.held_by or self.queues)
 
 
 class Loaded(Struct):
     """What was found of the wanted; what isn't in here isn't there (or is another account's).
 
     `entries` are (conversation, newest version). Of every contact that was wanted, all its conversations are among
-    `conversations`.
+    `conversations`; so are those that are open with `held_by`, and those that wait at a desk.
     """
 
     receipts: dict[Scoped, Receipt] = field(default_factory=dict)
@@ -67,6 +84,9 @@ class Loaded(Struct):
     contacts: dict[Scoped, Contact] = field(default_factory=dict)
     uploads: dict[Scoped, Upload] = field(default_factory=dict)
     attributes: dict[str, tuple[AttributeType, ...]] = field(default_factory=dict)
+    queues: dict[Scoped, Queue] = field(default_factory=dict)
+    desks: dict[str, Desk] = field(default_factory=dict)
+    """Without standings: who is present, no store knows."""
 
 
 class Written(Struct):
@@ -97,6 +117,46 @@ class Move(Struct):
     erases: bool = False
 
 
+class WaitEnd(Struct, frozen=True, gc=False):
+    """A contact waits no more: `answered` (somebody took it up), `left` or `abandoned`."""
+
+    conversation: str
+    queued_at: int
+    at: int
+    outcome: str
+
+
+class Hold(Struct, frozen=True, gc=False):
+    """A conversation was in a member's hands from one moment to another (ms), and was answered."""
+
+    account: str
+    conversation: str
+    member: str
+    team: str | None
+    began_at: int
+    ended_at: int
+
+
+class Rows(Struct):
+    """All that one transaction writes beside conversations and their entries. Members without slots, skills and
+    schedule: those are the administration's."""
+
+    contacts: list[Contact] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
+    statuses: list[StatusLine] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    timers: list[tuple[str, Timer]] = field(default_factory=list)
+    """Each with its account."""
+    queues: list[Queue] = field(default_factory=list)
+    wait_ends: list[WaitEnd] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    """How long was worked in it is found out from its entries."""
+
+    @property
+    def are_any(self) -> bool:
+        return any(getattr(self, name) for name in self.__struct_fields__)
+
+
 class Transaction(Protocol):
     """One writing transaction over some accounts.
 
@@ -116,7 +176,7 @@ class Transaction(Protocol):
 
     async def load(self, wanted: Wanted) -> Loaded: ...
 
-    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], contacts: Collection[Contact] = ()) -> None:
+    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], beside: Rows | None = None) -> None:
         """A contact that was merged takes its entries, sessions and identities to the one that it lives on in. The
         uploads of entries are theirs from now on."""
         ...

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from chat.errors import Unavailable
 from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, postgres_docs, postgres_rows, rows
+from chat.store import Head, Loaded, Move, Rows, Scoped, Store, Wanted, Written, postgres_docs, postgres_rows, rows
 from chat.store.aside import HeadAside
 from chat.store.postgres_history import SUM_OF_HEADS, History
 from chat.store.postgres_pool import (
@@ -246,14 +246,14 @@ class PostgresTransaction:
                 attributes=await postgres_rows.attributes(writer, wanted.attributes) if wanted.attributes else {},
             )
 
-    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], contacts: Collection[Contact] = ()) -> None:
+    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], beside: Rows | None = None) -> None:
         self._moves, self._new_heads = moves, heads
         with as_unavailable():
             await self._write_conversations(moves)
             await self._write_entries(moves)
             await self._write_rest(moves)
-            if contacts:
-                await self._write_contacts(contacts)
+            if beside is not None:
+                await self._write_beside(beside)
             if heads:
                 ledgers = [(head.cursor, head.at, self._accounts[account]) for account, head in heads.items()]
                 await self._writer.execute(postgres_rows.MOVE_LEDGERS, *postgres_rows.turned(ledgers))
@@ -365,6 +365,10 @@ class PostgresTransaction:
                 account = self._accounts[move.account]
                 timers = [(account, timer.id, timer.at, timer.kind, timer.conversation) for timer in move.timers]
                 await self._writer.executemany(postgres_rows.INSERT_TIMER, timers)
+
+    async def _write_beside(self, beside: Rows) -> None:
+        if beside.contacts:
+            await self._write_contacts(beside.contacts)
 
     async def _write_contacts(self, contacts: Collection[Contact]) -> None:
         await self._writer.executemany(postgres_rows.WRITE_CONTACT, [rows.contact_row(contact) for contact in contacts])

@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 
 from chat.errors import Unavailable
 from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Scoped, Store, Wanted, Written, epochs, rows, sqlite_rows, sqlite_runs
+from chat.store import Head, Loaded, Move, Rows, Scoped, Store, Wanted, Written, epochs, rows, sqlite_rows, sqlite_runs
 from chat.store.aside import HeadAside
 from chat.store.commits import CommitPlace
 from chat.store.epochs import Epochs
@@ -278,7 +278,7 @@ class SqliteTransaction:
         self._writer = store._writer
         self.heads: Mapping[str, Head] = heads
         self._moves: Sequence[Move] = ()
-        self._contacts: Collection[Contact] = ()
+        self._beside: Rows | None = None
         self._new_heads: Mapping[str, Head] = {}
 
     async def load(self, wanted: Wanted) -> Loaded:
@@ -304,13 +304,13 @@ class SqliteTransaction:
                 loaded.attributes = sqlite_rows.attributes(self._writer, wanted.attributes)
             return loaded
 
-    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], contacts: Collection[Contact] = ()) -> None:
-        self._moves, self._new_heads, self._contacts = moves, heads, contacts
+    async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], beside: Rows | None = None) -> None:
+        self._moves, self._new_heads, self._beside = moves, heads, beside
         with _as_unavailable():
             self._write_conversations(moves)
             self._write_entries(moves)
-            if contacts:
-                self._write_contacts(contacts)
+            if beside is not None:
+                self._write_beside(beside)
             self._writer.executemany(
                 sqlite_rows.MOVE_LEDGER,
                 [(head.cursor, head.at, self._store._accounts[account]) for account, head in heads.items()],
@@ -328,14 +328,14 @@ class SqliteTransaction:
         conversations = store._cache.conversations
         for move in self._moves:
             conversations[move.account, move.after.id] = move.after
-        for contact in self._contacts:
+        for contact in self._beside.contacts if self._beside is not None else ():
             store._cache.actors.pop((contact.account, contact.id), None)
         _trim(conversations)
         _trim(store._keys)
         store._release()
 
     async def rollback(self) -> None:
-        if self._moves or self._contacts:
+        if self._moves or self._beside:
             self._undo()
             return
         with suppress(sqlite3.Error):
@@ -426,6 +426,10 @@ class SqliteTransaction:
             if move.erases:
                 self._writer.execute(sqlite_rows.ERASE, (key,))
                 sqlite_runs.forget(self._writer, move.account, conversations=[move.after.id])
+
+    def _write_beside(self, beside: Rows) -> None:
+        if beside.contacts:
+            self._write_contacts(beside.contacts)
 
     def _write_contacts(self, contacts: Collection[Contact]) -> None:
         self._writer.executemany(sqlite_rows.WRITE_CONTACT, [rows.contact_row(contact) for contact in contacts])

@@ -143,6 +143,7 @@ teams = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("settings", JSON, nullable=False, server_default=text("'{}'")),
+    Column("is_full", Boolean, nullable=False, server_default=false()),  # its queue was, and isn't short enough yet
 )
 
 team_members = Table(
@@ -295,6 +296,7 @@ duties = Table(
     Column("reason", Text, nullable=False, server_default=text("''")),
     Column("set_by", Text, nullable=False, server_default=text("''")),
     Column("set_at", BigInteger, nullable=False, server_default=text("0")),
+    Column("finishes", Boolean, nullable=False, server_default=false()),  # what is open when the shift ends
     Column("slots", Integer),  # null: the account's usual number
     Column("skills", JSON, nullable=False, server_default=text("'[]'")),
     Column("schedule", Text, nullable=False, server_default=text("''")),  # JSON; empty: always on shift

@@ -17,6 +17,8 @@ RETRY = {
     "id_reused": False,
     "taken": False,
     "invalid_state": False,
+    "full": False,
+    "queue_full": False,
     "behind": True,
     "rate_limited": True,
     "busy": True,

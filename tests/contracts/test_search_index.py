@@ -16,7 +16,7 @@ from chat.errors import Unavailable
 from chat.folding import contains, fold
 from chat.model import Contact, Conversation, Entry
 from chat.search import Doc, Filters
-from chat.store import Head, Store, Written
+from chat.store import Head, Rows, Store, Written
 from chat.store.search_index import Candidates, Original
 from chat.store.tables import contacts
 from tests.builders import (
@@ -305,7 +305,7 @@ async def test_contacts_wait_when_they_come_and_when_they_change(store: Store) -
 
 async def write_contacts(store: Store, *rows: Contact) -> None:
     transaction = await store.begin([MINE])
-    await transaction.write([], {}, rows)
+    await transaction.write([], {}, Rows(contacts=list(rows)))
     await transaction.commit()
 
 

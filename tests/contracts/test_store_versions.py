@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, func, insert, select
 
 from chat.model import Attachment, AttributeType, Contact, Conversation, Entry, Receipt, Timer, Upload, author_of
-from chat.store import Head, Loaded, Move, Store, Wanted, Written
+from chat.store import Head, Loaded, Move, Rows, Store, Wanted, Written
 from chat.store.tables import accounts, attribute_types, entries, identities, sessions, timers, uploads
 from tests.builders import (
     DANA,
@@ -43,7 +43,7 @@ async def load(store: Store, **wanted: Any) -> Loaded:
 async def write(store: Store, *moves: Move, contacts: tuple[Contact, ...] = ()) -> None:
     transaction = await store.begin([MINE])
     cursor = max([move.after.cursor for move in moves], default=transaction.heads[MINE].cursor)
-    await transaction.write(moves, {MINE: Head(cursor, MOMENT)}, contacts)
+    await transaction.write(moves, {MINE: Head(cursor, MOMENT)}, Rows(contacts=list(contacts)))
     await transaction.commit()
 
 
@@ -204,7 +204,7 @@ async def test_a_contact_that_was_written_is_so_for_everybody(store: Store) -> N
 
 async def test_a_rolled_back_contact_is_as_it_was(store: Store) -> None:
     transaction = await store.begin([MINE])
-    await transaction.write([], {}, (Contact(MINE, DANA.id, "Never"),))
+    await transaction.write([], {}, Rows(contacts=[Contact(MINE, DANA.id, "Never")]))
     await transaction.rollback()
 
     assert (await load(store, contacts={(MINE, DANA.id)})).contacts[MINE, DANA.id].name == DANA.name

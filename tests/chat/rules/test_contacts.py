@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from chat.access import system
 from chat.errors import BadRequest, Forbidden, NotFound, Refused
-from chat.model import Actor, AttributeType, Change, Contact, ContactChange, Conversation, Person, Position
+from chat.model import Actor, AttributeType, Change, Contact, Conversation, Person, Position, RowChange
 from chat.rules import contacts
 from chat.rules.contacts import FOR_EVER, Block, Erase, Merge, Result, Unblock, Update
 from tests.builders import DANA, ELI, MINE, MOMENT, NOA, a_conversation, a_held_conversation, a_turn, an_id
@@ -87,7 +87,7 @@ def test_what_is_so_already_changes_nothing() -> None:
 def test_a_contact_without_conversations_changes_in_silence() -> None:
     result = decided(contacts.update, an_update(name="D."), KNOWN_DANA, conversations=(ELIS,))
 
-    assert result == ContactChange((replace(KNOWN_DANA, name="D."),))
+    assert result == RowChange((replace(KNOWN_DANA, name="D."),))
 
 
 @pytest.mark.parametrize("attributes", [{"order": "A-1"}, {"vip": "yes"}, {"unknown": 1}])
@@ -198,7 +198,7 @@ def test_of_one_without_conversations_the_other_ones_newest_says_it() -> None:
 def test_two_without_conversations_become_one_in_silence() -> None:
     result = decided(contacts.merge, MERGE, KNOWN_DANA, KNOWN_ELI, conversations=())
 
-    assert isinstance(result, ContactChange)
+    assert isinstance(result, RowChange)
     assert [contact.merged_into for contact in result.contacts] == [None, ELI.id]
 
 

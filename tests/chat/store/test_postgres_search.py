@@ -15,7 +15,7 @@ from chat.errors import Unavailable
 from chat.folding import fold
 from chat.model import Contact
 from chat.search import Doc, Filters
-from chat.store import postgres_search
+from chat.store import Rows, postgres_search
 from chat.store.postgres import PostgresStore
 from chat.store.postgres_candidates import Search
 from chat.store.postgres_docs import GRAM_BITS, SCOPE_BITS, STRETCH, STRETCH_BITS, Head, numbers_of
@@ -117,7 +117,7 @@ async def test_a_turn_waits_for_an_erasure_and_reads_what_is_left(store: Postgre
     before = a_conversation()
     erasing = a_move(replace(before, seq=2, cursor=2, rewritten=2), before=before)
     erasing.erases = True
-    await transaction.write([erasing], {}, [Contact(MINE, DANA.id, erased=True)])
+    await transaction.write([erasing], {}, Rows(contacts=[Contact(MINE, DANA.id, erased=True)]))
 
     async def texts() -> list[str]:
         async with store.search.turn(MINE) as turn:

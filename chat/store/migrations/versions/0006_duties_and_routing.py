@@ -17,6 +17,7 @@ surrogate = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     with op.batch_alter_table("teams") as teams:
         teams.add_column(sa.Column("settings", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
+        teams.add_column(sa.Column("is_full", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_table(
         "duties",
         sa.Column("member", sa.Text(), nullable=False),
@@ -25,6 +26,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("set_by", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("set_at", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("finishes", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("slots", sa.Integer(), nullable=True),
         sa.Column("skills", sa.JSON(), server_default=sa.text("'[]'"), nullable=False),
         sa.Column("schedule", sa.Text(), server_default=sa.text("''"), nullable=False),
