@@ -57,6 +57,7 @@ PURE = (
     "chat/routing.py",
     "chat/rules",
     "chat/search.py",
+    "chat/waiting.py",
     "gateway/identity.py",
     "gateway/limits.py",
     "gateway/protocol.py",
