@@ -63,9 +63,12 @@ PURE = (
     "gateway/protocol.py",
     "gateway/session.py",
     "presence/availability.py",
+    "presence/calendars.py",
     "presence/coverage.py",
     "presence/roster.py",
+    "presence/schedule.py",
     "presence/shifts.py",
+    "presence/zones.py",
 )
 
 # Each is split in two here, so that this file isn't its own culprit.
