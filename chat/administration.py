@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct, ValidationError, convert, to_builtins
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 from sqlalchemy import Connection, Select, bindparam, delete, select, update
 
 from chat.audit import Audited
 from chat.belonging import link, must_be, must_be_staff, unlink
 from chat.errors import InvalidState, NotFound
+from chat.preferences import AccountSettings, InboxSettings, TeamSettings, chosen
 from chat.store import Scoped, Store
 from chat.store.tables import (
     accounts,
@@ -20,20 +22,6 @@ from chat.store.tables import (
     team_members,
     teams,
 )
-from chat.uploads import UploadLimits
-
-
-class AccountSettings(Struct, frozen=True):
-    """`zone` is the account's IANA time zone, `language` the one its staff and shoppers write by default."""
-
-    zone: str = "UTC"
-    language: Annotated[str, Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z", max_length=35)] = "en"
-
-
-class InboxSettings(Struct, frozen=True):
-    """What holds at one inbox."""
-
-    uploads: UploadLimits = UploadLimits()
 
 
 class AccountSetUp(Struct, frozen=True):
@@ -56,6 +44,7 @@ class InboxSetUp(Struct, frozen=True):
 class TeamSetUp(Struct, frozen=True):
     id: str
     name: str
+    settings: TeamSettings
     members: list[str]
     inboxes: list[str]
 
@@ -67,7 +56,12 @@ _INBOXES = (
     .where(_OF_ACCOUNT)
     .order_by(inboxes.c.key)
 )
-_TEAMS = select(teams.c.id, teams.c.name).join_from(teams, accounts).where(_OF_ACCOUNT).order_by(teams.c.key)
+_TEAMS = (
+    select(teams.c.id, teams.c.name, teams.c.settings)
+    .join_from(teams, accounts)
+    .where(_OF_ACCOUNT)
+    .order_by(teams.c.key)
+)
 _SERVING = (
     select(inbox_teams.c.inbox, inbox_teams.c.team)
     .join(teams, teams.c.id == inbox_teams.c.team)
@@ -153,13 +147,18 @@ class Administration:
             raise NotFound(field="team")
         return found[0]
 
-    async def rename_team(self, what: Scoped, name: str, audit: Audited) -> None:
-        def work(connection: Connection) -> None:
-            must_be(connection, teams, what)
-            _update(connection, teams, what[1], {"name": name})
-            audit(connection, "team.change", what[1], {"name": name})
+    async def change_team(self, what: Scoped, values: Mapping[str, Any], audit: Audited) -> TeamSetUp:
+        """`values` of `name` and `settings`. The teams it overflows to must be the account's."""
 
-        await self._store.administer(work)
+        def work(connection: Connection) -> TeamSetUp:
+            must_be(connection, teams, what)
+            for other in values["settings"].overflow if "settings" in values else ():
+                must_be(connection, teams, (what[0], other))
+            _update(connection, teams, what[1], values)
+            audit(connection, "team.change", what[1], to_builtins(dict(values)))
+            return next(each for each in _teams(connection, what[0]) if each.id == what[1])
+
+        return await self._store.administer(work)
 
     async def delete_team(self, what: Scoped, audit: Audited) -> None:
         """InvalidState while a conversation that isn't resolved is the team's."""
@@ -175,6 +174,10 @@ class Administration:
                 raise InvalidState("The team still has conversations: give them to another one first.")
             for table in (team_members, inbox_teams):
                 unlink(connection, table, {"team": what[1]})
+            for team in _teams(connection, what[0]):
+                if what[1] in team.settings.overflow:
+                    left = tuple(each for each in team.settings.overflow if each != what[1])
+                    _update(connection, teams, team.id, {"settings": replace(team.settings, overflow=left)})
             connection.execute(delete(teams).where(teams.c.id == what[1]))
             audit(connection, "team.delete", what[1], {})
 
@@ -198,7 +201,7 @@ def _account(connection: Connection, account: str) -> AccountSetUp:
     row = connection.execute(statement).one_or_none()
     if row is None:
         raise NotFound(field="account")
-    return AccountSetUp(account, row[0], _settings(row[1], AccountSettings))
+    return AccountSetUp(account, row[0], chosen(row[1], AccountSettings))
 
 
 def _inboxes(connection: Connection, account: str) -> list[InboxSetUp]:
@@ -210,7 +213,7 @@ def _inboxes(connection: Connection, account: str) -> list[InboxSetUp]:
             row.name,
             row.public_key,
             row.origins,
-            _settings(row.settings, InboxSettings),
+            chosen(row.settings, InboxSettings),
             [team for inbox, team in serving if inbox == row.id],
         )
         for row in connection.execute(_INBOXES, own)
@@ -224,21 +227,14 @@ def _teams(connection: Connection, account: str) -> list[TeamSetUp]:
         TeamSetUp(
             id_,
             name,
+            chosen(settings, TeamSettings),
             [member for team, member in members if team == id_],
             [inbox for inbox, team in serving if team == id_],
         )
-        for id_, name in connection.execute(_TEAMS, own)
+        for id_, name, settings in connection.execute(_TEAMS, own)
     ]
 
 
 def _update(connection: Connection, table: Any, id_: str, values: Mapping[str, Any]) -> None:
     if values:
         connection.execute(update(table).where(table.c.id == id_).values(**to_builtins(dict(values))))
-
-
-def _settings(stored: dict[str, Any], shape: type[Any]) -> Any:
-    """What an older or newer version wrote and this one can't read counts as not said."""
-    try:
-        return convert(stored, shape)
-    except ValidationError:
-        return shape()

@@ -12,11 +12,10 @@ from chat.audit import Audited
 from chat.belonging import account_key, must_be, must_be_staff
 from chat.errors import NotFound
 from chat.model import Availability, Member, RoutingStatus
+from chat.preferences import AccountSettings, chosen
 from chat.store import Scoped, Store
 from chat.store.tables import accounts, agents, bots, duties, team_members, teams
 
-USUAL_SLOTS = 4
-"""Of a member of whom nothing else is said, in an account that says nothing else."""
 TOLD_CHARACTERS = 8000  # of a schedule in the audit log; one that was imported may be far longer
 
 
@@ -110,12 +109,6 @@ class Duties:
         await self._store.administer(work)
 
 
-def usual_slots(settings: Mapping[str, Any]) -> int:
-    """What an account's settings say of it. What they say wrongly counts as not said."""
-    said = settings.get("slots")
-    return said if isinstance(said, int) and said >= 0 else USUAL_SLOTS
-
-
 def _members(connection: Connection, account: str) -> list[Member]:
     own = {"account": account}
     usual = _usual(connection, account)
@@ -158,7 +151,7 @@ def _usual(connection: Connection, account: str) -> int:
     settings = connection.execute(_SETTINGS, {"account": account}).scalar_one_or_none()
     if settings is None:
         raise NotFound(field="account")
-    return usual_slots(settings)
+    return chosen(settings, AccountSettings).slots
 
 
 def _row(connection: Connection, who: Scoped) -> dict[str, Any] | None:

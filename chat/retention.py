@@ -8,11 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, tuple_
 
+from chat.preferences import AccountSettings, chosen
 from chat.store import Store
 from chat.store.tables import accounts, handles, routing_log, status_log, waits
 
-KEPT_DAYS = 400
-"""Where an account says nothing else: the same month of last year can still be looked at."""
 AT_ONCE = 500  # rows that one transaction deletes: milliseconds, in which nobody else writes to SQLite
 DAY_MS = 24 * 3600 * 1000
 
@@ -45,18 +44,12 @@ class Retention:
         """Delete all lines that are older (ms) than their accounts keep them, some at a time; returns how many."""
         count = 0
         for account, settings in await self._store.inspect(lambda found: found.execute(_ACCOUNTS).all()):
-            bounds = {"account": account, "before": now - kept_days(settings) * DAY_MS}
+            bounds = {"account": account, "before": now - chosen(settings, AccountSettings).log_days * DAY_MS}
             while await self._store.inspect(partial(_is_any, bounds)):  # else nobody waits for a writer
                 count += await self._store.administer(partial(_sweep, bounds))
                 await asyncio.sleep(0)
             await asyncio.sleep(0)
         return count
-
-
-def kept_days(settings: dict[str, Any]) -> int:
-    """What an account's settings say of it. What they say wrongly counts as not said."""
-    said = settings.get("log_days")
-    return said if isinstance(said, int) and said >= 1 else KEPT_DAYS
 
 
 def _is_any(bounds: dict[str, Any], connection: Connection) -> bool:

@@ -111,6 +111,8 @@ class Shop:
     """The sessions and actors whose sockets were closed."""
     forgotten: list[tuple[str, str]] = field(default_factory=list)
     """The contacts whose files were deleted."""
+    changed: list[str] = field(default_factory=list)
+    """The accounts of which routing was told that they have changed, once for each time."""
 
     @property
     def totps(self) -> Totps:
@@ -228,6 +230,7 @@ class Shop:
                 self.forget_files,
                 OWN,
                 origins,
+                self.changed.append,
             ),
             *health.routes(lambda: self.is_draining, self._probe, self.metrics.render, is_bus_healthy=lambda: True),
             *pages.routes(self.directory, [OWN], self.built),

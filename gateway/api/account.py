@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chat.administration import AccountSettings, AccountSetUp, Administration
+from chat.administration import AccountSetUp, Administration
 from chat.audit import Audit
 from chat.errors import BadRequest
+from chat.preferences import AccountSettings
 from gateway.api.asker import Askers
+from gateway.api.duties import Changed
 from gateway.api.payload import Name, answer, given, read
 from gateway.api.route import operation
+from presence.zones import names
 
 
 class AccountPatch(Struct):
@@ -24,7 +25,7 @@ class AccountPatch(Struct):
     settings: AccountSettings | UnsetType = UNSET
 
 
-def routes(administration: Administration, audit: Audit, askers: Askers) -> list[Route]:
+def routes(administration: Administration, audit: Audit, askers: Askers, changed: Changed) -> list[Route]:
     async def account(request: Request) -> Response:
         actor = await askers.staff(request)
         return answer(await administration.account(actor.account))
@@ -32,9 +33,11 @@ def routes(administration: Administration, audit: Audit, askers: Askers) -> list
     async def change_account(request: Request) -> Response:
         actor = await askers.admin(request)
         body = await read(request, AccountPatch)
-        if body.settings is not UNSET and body.settings.zone not in available_timezones():
+        if body.settings is not UNSET and body.settings.zone not in names():
             raise BadRequest("There is no such time zone.", field="settings.zone")
-        return answer(await administration.change_account(actor.account, given(body), audit.by(actor)))
+        shown = await administration.change_account(actor.account, given(body), audit.by(actor))
+        changed(actor.account)
+        return answer(shown)
 
     return [
         operation("/v1/account", "GET", account, summary="The account.", answer=AccountSetUp, who="staff"),

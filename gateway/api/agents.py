@@ -18,6 +18,7 @@ from chat.model import Actor, Role
 from chat.passwords import Passwords
 from chat.staffing import AgentShown, Staffing
 from gateway.api.asker import Askers
+from gateway.api.duties import Changed
 from gateway.api.login import Code, Logins, TotpNeeded
 from gateway.api.payload import Line, Name, Picture, answer, given, named, read
 from gateway.api.problem import BadCredentials, LoginNeeded
@@ -61,6 +62,7 @@ def routes(
     askers: Askers,
     close: Close,
     release: Release,
+    changed: Changed,
 ) -> list[Route]:
     async def agents(request: Request) -> Response:
         actor = await askers.supervisor(request)
@@ -74,7 +76,9 @@ def routes(
         actor = await askers.admin(request)
         body = await read(request, AgentPatch)
         who = (actor.account, named(request, "agent"))
-        return answer(await staffing.change_agent(who, given(body), audit.by(actor)))
+        shown = await staffing.change_agent(who, given(body), audit.by(actor))
+        changed(who[0])
+        return answer(shown)
 
     async def deactivate_agent(request: Request) -> Response:
         actor = await askers.admin(request)
@@ -83,6 +87,7 @@ def routes(
         if who[1] == actor.id:  # whoever is out can't give its conversations back
             raise InvalidState("Another admin deactivates you.")
         await staffing.set_active(who, False, audit.by(actor))
+        changed(who[0])
         close(who[0], actor=who[1])
         await release(actor, who[1])
         return answer(await staffing.agent(who))
@@ -92,6 +97,7 @@ def routes(
         who = (actor.account, named(request, "agent"))
         await staffing.agent(who)
         await staffing.set_active(who, True, audit.by(actor))
+        changed(who[0])
         return answer(await staffing.agent(who))
 
     async def change_password(request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from chat.directory import Directory
-from chat.errors import Forbidden
+from chat.errors import Forbidden, NotFound
 from chat.keys import API_TOKEN_PREFIX, SESSION_PREFIX
 from chat.model import Actor, Role
 from chat.sessions import Session, Sessions
@@ -50,6 +50,13 @@ class Askers:
     async def admin(self, request: Request) -> Actor:
         """An agent who is an admin. Forbidden for other staff."""
         return await self._ranked(request, "admin")
+
+    async def about(self, request: Request, agent: str) -> Actor:
+        """Who may look at what concerns this agent: the agent, supervisors and admins. NotFound for other agents."""
+        actor = (await self.agent(request)).actor
+        if actor.id != agent and actor.role not in ("supervisor", "admin"):
+            raise NotFound(field="agent")
+        return actor
 
     async def _ranked(self, request: Request, *roles: Role) -> Actor:
         actor = await self.staff(request)

@@ -12,6 +12,7 @@ from chat.directory import Directory
 from chat.staffing import BotShown, Staffing, TokenShown
 from gateway.api.agents import Close, Release
 from gateway.api.asker import Askers
+from gateway.api.duties import Changed
 from gateway.api.payload import Name, Picture, answer, given, named, read
 from gateway.api.route import operation
 
@@ -42,7 +43,13 @@ class NewToken(Struct):
 
 
 def routes(
-    staffing: Staffing, directory: Directory, audit: Audit, askers: Askers, close: Close, release: Release
+    staffing: Staffing,
+    directory: Directory,
+    audit: Audit,
+    askers: Askers,
+    close: Close,
+    release: Release,
+    changed: Changed,
 ) -> list[Route]:
     async def bots(request: Request) -> Response:
         actor = await askers.admin(request)
@@ -52,18 +59,22 @@ def routes(
         actor = await askers.admin(request)
         body = await read(request, NewBot)
         made = await directory.add_bot(actor.account, body.name, body.picture, audit.by(actor))
+        changed(actor.account)
         return answer(await staffing.bot((actor.account, made.id)), 201)
 
     async def change_bot(request: Request) -> Response:
         actor = await askers.admin(request)
         body = await read(request, BotPatch)
-        return answer(await staffing.change_bot((actor.account, named(request, "bot")), given(body), audit.by(actor)))
+        shown = await staffing.change_bot((actor.account, named(request, "bot")), given(body), audit.by(actor))
+        changed(actor.account)
+        return answer(shown)
 
     async def deactivate_bot(request: Request) -> Response:
         actor = await askers.admin(request)
         who = (actor.account, named(request, "bot"))
         await staffing.bot(who)  # no agent by this way
         await staffing.set_active(who, False, audit.by(actor))
+        changed(who[0])
         close(who[0], actor=who[1])
         await release(actor, who[1])
         return answer(await staffing.bot(who))
@@ -73,6 +84,7 @@ def routes(
         who = (actor.account, named(request, "bot"))
         await staffing.bot(who)
         await staffing.set_active(who, True, audit.by(actor))
+        changed(who[0])
         return answer(await staffing.bot(who))
 
     async def bot_tokens(request: Request) -> Response:

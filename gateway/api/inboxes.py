@@ -9,15 +9,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chat.administration import Administration, InboxSettings, InboxSetUp
+from chat.administration import Administration, InboxSetUp
 from chat.audit import Audit
 from chat.directory import Directory
 from chat.errors import BadRequest
+from chat.preferences import InboxSettings
 from gateway.api.asker import Askers
-from gateway.api.payload import Id, Line, Name, answer, given, named, read
+from gateway.api.duties import Changed
+from gateway.api.payload import BODY_LIMIT, Id, Line, Name, answer, given, named, read
 from gateway.api.route import operation
+from gateway.api.schedules import SCHEDULE_BYTES, senseless
 from gateway.origins import parse_origin
+from presence.shifts import Senseless, parse
 
+SETTINGS_BYTES = BODY_LIMIT + SCHEDULE_BYTES
 OriginList = Annotated[list[Line], Meta(max_length=50)]
 TeamList = Annotated[list[Id], Meta(max_length=100)]
 
@@ -43,14 +48,17 @@ class InboxList(Struct):
     inboxes: list[InboxSetUp]
 
 
-def routes(administration: Administration, directory: Directory, audit: Audit, askers: Askers) -> list[Route]:
+def routes(
+    administration: Administration, directory: Directory, audit: Audit, askers: Askers, changed: Changed
+) -> list[Route]:
     async def inboxes(request: Request) -> Response:
         actor = await askers.staff(request)
         return answer(InboxList(await administration.inboxes(actor.account)))
 
     async def create_inbox(request: Request) -> Response:
         actor = await askers.admin(request)
-        body = await read(request, NewInbox)
+        body = await read(request, NewInbox, SETTINGS_BYTES)
+        _check_hours(body.settings)
         made = await directory.add_inbox(
             actor.account,
             body.name,
@@ -58,6 +66,7 @@ def routes(administration: Administration, directory: Directory, audit: Audit, a
             settings=to_builtins(body.settings),
             audit=audit.by(actor),
         )
+        changed(actor.account)
         return answer(await administration.inbox((actor.account, made.id)), 201)
 
     async def inbox(request: Request) -> Response:
@@ -66,13 +75,17 @@ def routes(administration: Administration, directory: Directory, audit: Audit, a
 
     async def change_inbox(request: Request) -> Response:
         actor = await askers.admin(request)
-        body = await read(request, InboxPatch)
+        body = await read(request, InboxPatch, SETTINGS_BYTES)
+        if body.settings is not UNSET:
+            _check_hours(body.settings)
         values = given(body)
         serving = values.pop("teams", None)
         if body.origins is not UNSET:
             values["origins"] = _origins(body.origins)
         what = (actor.account, named(request, "inbox"))
-        return answer(await administration.change_inbox(what, values, serving, audit.by(actor)))
+        shown = await administration.change_inbox(what, values, serving, audit.by(actor))
+        changed(actor.account)
+        return answer(shown)
 
     return [
         operation("/v1/inboxes", "GET", inboxes, summary="All inboxes.", answer=InboxList, who="staff"),
@@ -97,6 +110,14 @@ def routes(administration: Administration, directory: Directory, audit: Audit, a
             who="admin",
         ),
     ]
+
+
+def _check_hours(settings: InboxSettings) -> None:
+    """BadRequest for hours that can't be meant."""
+    try:
+        parse(settings.schedule)
+    except Senseless as error:
+        raise senseless(error, "settings.hours") from error
 
 
 def _origins(given: list[str]) -> list[str]:

@@ -17,6 +17,7 @@ from chat.invites import Invite, Invites
 from chat.model import Role
 from chat.passwords import Passwords
 from gateway.api.asker import Askers, from_own_page
+from gateway.api.duties import Changed
 from gateway.api.me import Myself, shown
 from gateway.api.payload import Address, Id, Line, Name, answer, named, read
 from gateway.api.problem import OriginRefused
@@ -60,6 +61,7 @@ def routes(
     askers: Askers,
     origins: Origins,
     home: Origin,
+    changed: Changed,
 ) -> list[Route]:
     """`home` is where the console is."""
 
@@ -86,6 +88,7 @@ def routes(
         invite = await invites.invited(body.secret)
         rules.check(body.password, invite.email)
         who = await invites.accept(body.secret, await passwords.hash(body.password))
+        changed(who[0])
         agent = await directory.agent(who)
         if agent is None:
             raise NotFound(field="secret")

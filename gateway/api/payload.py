@@ -13,7 +13,7 @@ from chat.errors import BadRequest, NotFound, TooLarge
 
 T = TypeVar("T")
 
-BODY_LIMIT = 16 * 1024  # bytes
+BODY_LIMIT = 16 * 1024  # bytes; a few bodies may have more
 
 # U+0000 is refused in every string, as one of the engines can't store it.
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
@@ -34,17 +34,30 @@ def answer(value: object, status: int = 200) -> Response:
     return Response(_encode(value), status, {"cache-control": "no-store"}, "application/json")
 
 
-async def read(request: Request, shape: type[T]) -> T:
-    """The body as this type. BadRequest names the field at fault; TooLarge beyond 16 KiB, read or announced."""
-    # A form on somebody else's page can't send this type, so it also keeps forgeries out.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise BadRequest("The body must be application/json.")
+async def read(request: Request, shape: type[T], limit: int = BODY_LIMIT) -> T:
+    """The body as this type. BadRequest names the field at fault; TooLarge beyond so many bytes, read or announced."""
     try:
-        return msgspec.json.decode(await _bytes(request), type=shape)
+        return msgspec.json.decode(await read_bytes(request, "application/json", limit), type=shape)
     except msgspec.ValidationError as error:
         raise explain(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest("The body isn't JSON that can be read.") from error
+
+
+async def read_bytes(request: Request, media: str, limit: int) -> bytes:
+    """The body as it is: BadRequest for another media type, TooLarge beyond so many bytes, read or announced."""
+    # A form on somebody else's page can't send these types, so it also keeps forgeries out.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media:
+        raise BadRequest(f"The body must be {media}.")
+    length: Any = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > limit:
+        raise TooLarge
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge
+    return bytes(body)
 
 
 def read_query(request: Request, shape: type[T]) -> T:
@@ -78,15 +91,3 @@ def explain(error: msgspec.ValidationError) -> BadRequest:
     if missing:
         field = f"{field}.{missing[1]}".strip(".")
     return BadRequest(f"{says}.", field=field or None)
-
-
-async def _bytes(request: Request) -> bytes:
-    length: Any = request.headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > BODY_LIMIT:
-        raise TooLarge
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise TooLarge
-    return bytes(body)

@@ -62,6 +62,8 @@ STATUS = {
     "id_reused": 409,
     "taken": 409,
     "invalid_state": 409,
+    "full": 409,
+    "queue_full": 409,
     "behind": 409,
     "changed": 409,
     "too_slow": 408,

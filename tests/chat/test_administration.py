@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import select, update
 
-from chat.administration import AccountSettings, Administration, InboxSettings
+from chat.administration import Administration
 from chat.audit import Audit
 from chat.errors import InvalidState, NotFound
+from chat.preferences import AccountSettings, InboxSettings
 from chat.store.tables import inbox_teams, inboxes, team_members
 from chat.uploads import UploadLimits
 from tests.shop import Shop, in_a_shop
@@ -106,7 +107,7 @@ async def test_a_member_leaves_once(shop: Shop) -> None:
     what = (shop.mine.id, shop.mine.team.id)
     by = audit.by(shop.mine.agent.actor)
     await shop.directory.add_member(what, shop.mine.bot.id)
-    await administration.rename_team(what, "Renamed", by)
+    await administration.change_team(what, {"name": "Renamed"}, by)
 
     await administration.remove_member(what, shop.mine.bot.id, by)
 

@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from chat.audit import Audit
-from chat.duties import TOLD_CHARACTERS, USUAL_SLOTS, Duties, usual_slots
+from chat.duties import TOLD_CHARACTERS, Duties
 from chat.errors import NotFound
+from chat.preferences import AccountSettings
 from chat.store import Store
 from chat.store.tables import accounts, duties, team_members
 from tests.builders import ECHO, GONE, MINE, MOMENT, NOA, OTHER, RIVAL, SOMCHAI, TEAM, StillClock
 
+USUAL_SLOTS = AccountSettings().slots
 ME = (MINE, NOA.id)
 NIGHT = '{"zone":"Asia/Bangkok","weekly":{"mon":["22:00-06:00"]}}'
 
@@ -111,8 +113,3 @@ async def test_others_are_like_those_who_are_not_there(store: Store) -> None:
         await all_duties.members("acc_nowhere")
     assert await log.page(MINE, 2**53, 10) == []
     assert [member.slots for member in await all_duties.members(OTHER)] == [USUAL_SLOTS]
-
-
-@pytest.mark.parametrize("said", [None, "many", -1, [], 2.5])
-def test_a_wrong_number_of_slots_counts_as_not_said(said: object) -> None:
-    assert usual_slots({"slots": said}) == USUAL_SLOTS

@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
 from chat import retention
-from chat.retention import DAY_MS, KEPT_DAYS, Retention, kept_days
+from chat.preferences import AccountSettings
+from chat.retention import DAY_MS, Retention
 from chat.store import Store
 from chat.store.tables import accounts, handles, routing_log, status_log, waits
 from tests.builders import MINE, MOMENT, NOA, OTHER
 
+KEPT_DAYS = AccountSettings().log_days
 TABLES: list[Any] = [status_log, routing_log, waits, handles]
 
 
@@ -80,8 +82,3 @@ async def test_many_go_in_several_transactions(store: Store, monkeypatch: pytest
     await Retention(store).sweep(MOMENT)
 
     assert (await left(store, MINE), batches) == ([0, 0, 0, 0], 2)
-
-
-@pytest.mark.parametrize("said", [None, 0, -3, "all", 1.5])
-def test_wrong_days_count_as_not_said(said: object) -> None:
-    assert kept_days({"log_days": said}) == KEPT_DAYS

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hypothesis
+import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, given
@@ -28,6 +29,9 @@ from chat.invites import Invites
 from chat.model import AttributeType
 from tests.node import Node, on_a_node
 from tests.shop import PASSWORD
+
+# The node is in this process and draws its jitters from `random` while a case is made in another thread.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 
 CHECKS = [
     not_a_server_error,

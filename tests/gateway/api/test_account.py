@@ -10,10 +10,18 @@ async def test_every_agent_reads_it_and_an_admin_changes_it(shop: Shop) -> None:
     agent = await shop.colleague("agent")
     before = (await shop.act("GET", "/v1/account", agent=agent)).json()
 
-    changed = await shop.act("PATCH", "/v1/account", {"settings": {"zone": "Asia/Jerusalem", "language": "he"}})
+    changed = await shop.act("PATCH", "/v1/account", {"settings": {"zone": "Asia/Jerusalem", "slots": 2}})
 
-    assert before == {"id": shop.mine.id, "name": "mine", "settings": {"zone": "UTC", "language": "en"}}
-    assert changed.json() == before | {"settings": {"zone": "Asia/Jerusalem", "language": "he"}}
+    usual = {
+        "zone": "UTC",
+        "language": "en",
+        "slots": 4,
+        "claims_beyond_slots": True,
+        "idle_minutes": 10,
+        "log_days": 400,
+    }
+    assert before == {"id": shop.mine.id, "name": "mine", "settings": usual}
+    assert changed.json() == before | {"settings": usual | {"zone": "Asia/Jerusalem", "slots": 2}}
 
 
 @pytest.mark.parametrize(
@@ -25,6 +33,8 @@ async def test_every_agent_reads_it_and_an_admin_changes_it(shop: Shop) -> None:
         ({"name": "x" * 101}, "name"),
         ({"settings": {"zone": "Mars/Olympus"}}, "settings.zone"),
         ({"settings": {"language": "Klingon!"}}, "settings.language"),
+        ({"settings": {"slots": -1}}, "settings.slots"),
+        ({"settings": {"idle_minutes": 1441}}, "settings.idle_minutes"),
     ],
 )
 @in_a_shop

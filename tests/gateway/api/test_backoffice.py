@@ -145,6 +145,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("PATCH", "/v1/agents/{id}"): prepared(a_second_agent, "/v1/agents/{}", {"name": "Renamed", "role": "supervisor"}),
     ("POST", "/v1/agents/{id}/deactivate"): prepared(a_second_agent, "/v1/agents/{}/deactivate"),
     ("POST", "/v1/agents/{id}/activate"): prepared(a_second_agent, "/v1/agents/{}/activate"),
+    ("PUT", "/v1/agents/{id}/duty"): prepared(a_second_agent, "/v1/agents/{}/duty", {"slots": 3, "skills": ["he"]}),
+    ("PUT", "/v1/agents/{id}/schedule"): prepared(a_second_agent, "/v1/agents/{}/schedule", {"zone": "Asia/Bangkok"}),
+    ("PUT", "/v1/bots/{id}/duty"): case("/v1/bots/{bot}/duty", {"slots": 100}),
     ("POST", "/v1/agents/me/password"): case(
         "/v1/agents/me/password", {"current": "correct horse", "new": "another horse"}
     ),
@@ -170,6 +173,19 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/v1/contacts/{id}/merge"): _merge,
     ("DELETE", "/v1/contacts/{id}"): prepared(a_contact, "/v1/contacts/{}"),
 }
+
+
+# What concerns no shift, no team and nobody who works here.
+UNROUTED = (
+    "/v1/agents/me/password",
+    "/v1/agents/{id}/totp",
+    "/v1/attributes",
+    "/v1/bots/{id}/tokens",
+    "/v1/contacts",
+    "/v1/inboxes/{id}/keys",
+    "/v1/invites/{id}",
+    "/v1/me",
+)
 
 
 def changing(shop: Shop) -> list[Operation]:
@@ -212,6 +228,18 @@ async def test_an_act_leaves_one_line_and_no_secret(shop: Shop, key: tuple[str, 
 
 @pytest.mark.parametrize("key", CASES, ids=" ".join)
 @in_a_shop
+async def test_routing_is_told_of_what_concerns_it(shop: Shop, key: tuple[str, str]) -> None:
+    path, body = await CASES[key](shop, shop.mine)
+    shop.changed.clear()
+
+    await ask(shop, key, path, body, await cookie(shop, shop.mine.agent))
+
+    is_unrouted = (key[1].startswith(UNROUTED) and key not in OPEN) or key == ("POST", "/v1/invites")
+    assert shop.changed == ([] if is_unrouted else [shop.mine.id])
+
+
+@pytest.mark.parametrize("key", CASES, ids=" ".join)
+@in_a_shop
 async def test_what_is_refused_leaves_none(shop: Shop, key: tuple[str, str]) -> None:
     path, body = await CASES[key](shop, shop.mine)
     own = await cookie(shop, shop.mine.agent)
@@ -243,7 +271,7 @@ async def test_another_accounts_things_are_like_those_that_are_not_there(shop: S
         id="con_nowhere", member="agt_nowhere", token="tok_nowhere", of="contact", name="nowhere", key="key_nowhere"
     )
     own = await cookie(shop, shop.mine.agent)
-    if key[0] == "PUT":
+    if key == ("PUT", "/v1/attributes/{of}/{name}"):
         return  # what an account declares is its own by name: there is nothing to find
 
     theirs = await ask(shop, key, path, body, own)
