@@ -67,6 +67,12 @@ def test_shifts_that_touch_or_overlap_are_one_run_of_duty() -> None:
     assert (utc(shift.since), utc(shift.until)) == ("2026-06-01T22:00Z", "2026-06-02T12:00Z")
 
 
+def test_a_night_that_began_a_day_before_all_that_is_looked_at_counts() -> None:
+    document = '{"zone":"UTC","weekly":{"sun":[["22:00","06:00"]],"mon":[["02:00","03:00"]]}}'
+
+    assert utc(at(document, "2026-06-05T12:00Z").since) == "2026-06-01T06:00Z"
+
+
 def test_an_interval_that_ends_when_it_begins_is_a_whole_day() -> None:
     shift = at('{"zone":"UTC","weekly":{"mon":[["09:00","09:00"]]}}', "2026-06-02T08:59Z")
 
