@@ -27,6 +27,8 @@ RESUMES = 100  # tries with a hello, each of which wants sockets of its own
 
 # Nothing of a bug, and nothing of limits, may be the answer to a try.
 NEVER = {"internal", "rate_limited", "busy", "unavailable", "too_large"}
+# Who is here, who takes what, how long it takes, and what moved elsewhere is told when it comes to it.
+IN_THEIR_TIME = {"presence", "statuses", "queue", "inbox.status", "heads"}
 ID = re.compile(rb'"(?:[a-z]{3}_[0-9a-f]{24}|[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{22})"')
 NUMBER = re.compile(rb"(?<=[:,\[])\d+(?=[,}\]])")
 
@@ -181,8 +183,7 @@ async def _resume(world: World, dice: random.Random) -> None:
                 await peer.ask("watch", conversations=[id_])
             await peer.settle()
             frames = [json.loads(line) for message in peer.messages for line in message.split(b"\n")]
-            # Who is here, and what moved elsewhere, is told in its own time.
-            heard.append([_masked_frame(each, id_) for each in frames if each["type"] not in ("presence", "heads")])
+            heard.append([_masked_frame(each, id_) for each in frames if each["type"] not in IN_THEIR_TIME])
             assert not any(f"{MARK}-other".encode() in message for message in peer.messages)
             peer.leave()
         assert heard[0] == heard[1]
