@@ -65,6 +65,7 @@ PURE = (
     "presence/availability.py",
     "presence/calendars.py",
     "presence/coverage.py",
+    "presence/extra_shifts.py",
     "presence/roster.py",
     "presence/schedule.py",
     "presence/shifts.py",

@@ -24,7 +24,8 @@ from gateway.api.payload import Id, answer, read_query
 from gateway.api.reports import between
 from gateway.api.route import operation
 from presence import coverage
-from presence.coverage import Extra, Gap, Line, Plan, Stretch, plan_of
+from presence.coverage import Gap, Line, Plan, Stretch, plan_of
+from presence.extra_shifts import Extra, extra_shifts
 from presence.shifts import ALWAYS, Senseless, parse
 from presence.zones import names
 
@@ -171,7 +172,7 @@ def _shown(
     zones = {plan.zone for plan in plans.values()} | {zone}
     extra: tuple[Extra, ...] = ()
     if query.extra and now < until:
-        extra = coverage.extra_shifts(plans.values(), max(now, since), until, query.least, query.extra)
+        extra = extra_shifts(plans.values(), max(now, since), until, query.least, query.extra)
     return CoverageShown(
         since,
         until,
