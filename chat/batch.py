@@ -8,7 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat.access import SYSTEM, allow, enter, system
-from chat.errors import Behind, IdReused, NotFound, Refused
+from chat.desk import Working, held, note_hands
+from chat.duty import Duty, NobodyKnows
+from chat.errors import Behind, DeskMissing, IdReused, Internal, NotFound, Refused
 from chat.model import (
     Actor,
     Change,
@@ -29,6 +31,8 @@ from chat.model import (
 from chat.store import Head, Loaded, Move, Rows, Scoped, Written
 from chat.ticket import Done, Ticket
 
+_NOBODY_KNOWS = NobodyKnows()
+
 
 class Commit(Struct, frozen=True, gc=False):
     """What one transaction did to one account: everything after cursor `since` up to `cursor`, no holes."""
@@ -45,7 +49,12 @@ class Batch:
     """`decide` each ticket in turn; then `moves`, `heads` and `commits` say what came of them."""
 
     def __init__(
-        self, heads: Mapping[str, Head], loaded: Loaded, now: int, tails: Mapping[tuple[str, str], str]
+        self,
+        heads: Mapping[str, Head],
+        loaded: Loaded,
+        now: int,
+        tails: Mapping[tuple[str, str], str],
+        duty: Duty = _NOBODY_KNOWS,
     ) -> None:
         self._heads: dict[str, Head] = dict(heads)
         self._since = {account: head.cursor for account, head in self._heads.items()}
@@ -54,7 +63,16 @@ class Batch:
         self._known_tails = tails
         self._moves: dict[Scoped, Move] = {}
         self._contacts: dict[Scoped, Contact] = {}
+        self._members: dict[Scoped, Member] = {}
+        self._beside = Rows()
+        self._desks = {
+            account: Working(account, desk, duty, max(now, self._heads[account].at))
+            for account, desk in loaded.desks.items()
+        }
+        self._follows = bool(self._desks or loaded.queues)
         self.tails: dict[tuple[str, str], str] = {}
+        self.without_desk: set[str] = set()
+        """Accounts of which a rule must see the desk, and it wasn't loaded: nothing of this batch may be written."""
 
     def decide(self, ticket: Ticket) -> Done | Refused:
         """Carry out one ask on the rows as the asks before it left them, or say why not."""
@@ -64,28 +82,47 @@ class Batch:
             # Its traceback leads to the frame that holds the answers, and a Struct without cycle tracking is on the way
             # back: batch, ticket and socket would never be freed.
             return refused.with_traceback(None)
+        except DeskMissing:
+            self.without_desk.add(ticket.account)
+            return Internal()
 
     def moves(self) -> list[Move]:
         """What is to be written, each conversation encoded once."""
         moves = list(self._moves.values())
         for move in moves:
             move.document = encode(move.after)
+            before = move.before
+            if before is not None and (before.routing is not move.after.routing or before.status != move.after.status):
+                note_hands(self._beside, move, before, max(self._now, self._heads[move.account].at))
         return moves
 
     def beside(self) -> Rows | None:
-        """What is to be written beside the conversations, if there is anything."""
-        return Rows(contacts=list(self._contacts.values())) if self._contacts else None
+        """What is to be written beside the conversations, if there is anything. After `moves`."""
+        beside = self._beside
+        beside.contacts, beside.members = list(self._contacts.values()), list(self._members.values())
+        return beside if beside.are_any else None
 
     def heads(self) -> dict[str, Head]:
         """The new heads of the accounts that moved."""
         return {account: head for account, head in self._heads.items() if head.cursor != self._since[account]}
 
     def commits(self, moves: list[Move]) -> list[Commit]:
+        """Of each account that moved, or of whose members something was written."""
         by_account: dict[str, list[Move]] = {}
         for move in moves:
             by_account.setdefault(move.account, []).append(move)
+        members: dict[str, list[Member]] = {}
+        for (account, _), member in self._members.items():
+            by_account.setdefault(account, [])
+            members.setdefault(account, []).append(member)
         return [
-            Commit(account, self._since[account], self._heads[account].cursor, tuple(mine))
+            Commit(
+                account,
+                self._since[account],
+                self._heads[account].cursor,
+                tuple(mine),
+                tuple(members[account]) if account in members else (),
+            )
             for account, mine in by_account.items()
         ]
 
@@ -103,7 +140,7 @@ class Batch:
             mark = digest(lasting)
             receipt = loaded.receipts.get((account, lasting.id))
             if receipt is not None:
-                return _again(receipt, actor, mark)
+                return _again(receipt, actor, mark, self._outcome(account, ticket.needs))
         needs = ticket.needs
         conversation = None
         if needs.conversation is not None:
@@ -119,15 +156,18 @@ class Batch:
             inbox=loaded.inboxes.get((account, needs.inbox)) if needs.inbox else None,
             other=loaded.actors.get((account, needs.actor)) if needs.actor else None,
             team=loaded.teams.get((account, needs.team)) if needs.team else None,
+            queue=loaded.queues.get((account, needs.inbox)) if needs.inbox else None,
+            desk=self._desks[account].look() if account in self._desks else None,
         )
         if needs.are_rare:
             turn = self._with_more(account, turn, needs)
         change = command.rule(ask, turn)
         if isinstance(change, Change):
             self._apply(account, actor, conversation, change, at, lasting, mark)
-            return Done(change.conversation.id, change.conversation.seq, at)
+            return Done(change.conversation.id, change.conversation.seq, at, outcome=change.outcome)
         if change is None or isinstance(change, RowChange):
-            self._write_contacts(account, change.contacts if change else ())
+            if change is not None:
+                self._write_rows(account, change)
             return Done(conversation.id, conversation.seq, at) if conversation else Done("", 0, at)
         for each in change:
             before = loaded.conversations.get((account, each.conversation.id))
@@ -144,16 +184,24 @@ class Batch:
         loaded = self._loaded
         theirs: tuple[Conversation, ...] = ()
         if needs.contacts:  # or every reaction would look through all that its batch has loaded
-            mine = [found for (of, _), found in loaded.conversations.items() if of == account]
-            theirs = tuple(found for found in mine if found.contact in needs.contacts)
+            theirs = tuple(found for found in self._of(account) if found.contact in needs.contacts)
         return replace(
             turn,
             entry=self._entry(account, needs) if needs.entry is not None else None,
             contacts={id: found for id in needs.contacts if (found := loaded.contacts.get((account, id)))},
             conversations=theirs,
             attribute_types=loaded.attributes.get(account, ()) if needs.attributes else (),
+            held=held(self._of(account), needs.held_by) if needs.held_by else (),
             uploads={id: upload for id in needs.uploads if (upload := loaded.uploads.get((account, id)))},
         )
+
+    def _of(self, account: str) -> list[Conversation]:
+        return [found for (of, _), found in self._loaded.conversations.items() if of == account]
+
+    def _outcome(self, account: str, needs: Needs) -> str:
+        """What the asker of a resend was told besides. It stands in the ask's own entry."""
+        entry = self._entry(account, needs) if needs.entry is not None else None
+        return str((entry.data or {}).get("outcome", "")) if entry is not None and entry.kind == "activity" else ""
 
     def _check_order(self, account: str, actor: Actor, conversation: Conversation | None, after: str) -> None:
         """Behind, unless the sender's previous entry is stored (or is in this batch before this one)."""
@@ -210,6 +258,43 @@ class Batch:
             move.timers += change.timers
             move.erases = move.erases or change.erases
             self._write_contacts(account, change.contacts)
+        if change.members or change.statuses or change.decisions or change.queue or change.email:
+            self._write_duties(account, change)
+            self._note_contact(account, change)
+        if self._follows:
+            self._follow(account, before, after)
+
+    def _follow(self, account: str, before: Conversation | None, after: Conversation) -> None:
+        """Routing sees what has moved since."""
+        if account in self._desks:
+            self._desks[account].moved(before, after)
+        for scoped, queue in self._loaded.queues.items():
+            if scoped[0] == account:
+                length = queue.length + _waits_for(queue.rules.id, after) - _waits_for(queue.rules.id, before)
+                self._loaded.queues[scoped] = replace(queue, length=length)
+
+    def _write_rows(self, account: str, change: RowChange) -> None:
+        self._write_contacts(account, change.contacts)
+        self._write_duties(account, change)
+        self._beside.timers += [(account, timer) for timer in change.timers]
+
+    def _write_duties(self, account: str, change: Change | RowChange) -> None:
+        for member in change.members:
+            self._members[account, member.id] = member
+        if account in self._desks:
+            self._desks[account].changed(change.members)
+        self._beside.statuses += change.statuses
+        self._beside.decisions += change.decisions
+
+    def _note_contact(self, account: str, change: Change) -> None:
+        """What a contact's start says of the queue, and of where to write to it."""
+        if change.email is not None:
+            self._beside.emails.append((change.conversation.contact, change.email))
+        if change.queue is not None:
+            self._beside.queues.append(change.queue)
+            for scoped, queue in self._loaded.queues.items():
+                if scoped[0] == account and queue.rules.id == change.queue.rules.id:
+                    self._loaded.queues[scoped] = replace(queue, is_full=change.queue.is_full)
 
     def _attach(self, account: str, conversation: str, entry: Entry) -> None:
         uploads = self._loaded.uploads
@@ -258,8 +343,18 @@ def _emptied(entry: Entry) -> Entry:
     return replace(entry, text="", data=None, blocks=(), attachments=(), reactions={}, edited_at=0, withdrawn=False)
 
 
-def _again(receipt: Receipt, actor: Actor, mark: bytes) -> Done:
+def _waits_for(team: str, conversation: Conversation | None) -> bool:
+    """Whether it counts in the team's queue."""
+    return (
+        conversation is not None
+        and conversation.status == "queued"
+        and conversation.team == team
+        and conversation.waiting_since is not None
+    )
+
+
+def _again(receipt: Receipt, actor: Actor, mark: bytes, outcome: str) -> Done:
     """The first result, if this is the same ask by the same author; else IdReused."""
     if receipt.author != actor.id or receipt.digest != mark:
         raise IdReused(field="id")
-    return Done(receipt.conversation, receipt.seq, receipt.at, again=True)
+    return Done(receipt.conversation, receipt.seq, receipt.at, again=True, outcome=outcome)

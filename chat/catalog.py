@@ -22,6 +22,7 @@ from chat.model import (
 from chat.rules import (
     assignment,
     attributes,
+    availability,
     contacts,
     conversations,
     edits,
@@ -32,10 +33,12 @@ from chat.rules import (
     priority,
     reactions,
     receipts,
+    routing,
     signals,
     snooze,
     subject,
     tags,
+    transfer,
     versions,
 )
 
@@ -85,6 +88,7 @@ COMMANDS = (
     Command(forms.Submit, CONTACT, forms.submit, versions.entry_needs),
     Command(assignment.Claim, STAFF, assignment.claim),
     Command(assignment.Assign, STAFF, assignment.assign, assignment.assign_needs),
+    Command(transfer.Transfer, STAFF, transfer.transfer, transfer.transfer_needs),
     Command(conversations.Resolve, STAFF, conversations.resolve),
     Command(conversations.Reopen, STAFF, conversations.reopen),
     Command(snooze.Snooze, STAFF, snooze.snooze),
@@ -99,6 +103,11 @@ COMMANDS = (
     Command(contacts.Unblock, AGENTS, contacts.unblock, contacts.contact_needs),
     Command(contacts.Merge, STAFF | OURSELVES, contacts.merge, contacts.merge_needs),
     Command(contacts.Erase, AGENTS | OURSELVES, contacts.erase, contacts.contact_needs),
+    Command(availability.SetAvailability, STAFF, availability.set_availability, availability.availability_needs),
+    Command(availability.Observe, OURSELVES, availability.observe, availability.observe_needs),
+    Command(routing.Run, OURSELVES, routing.run, routing.run_needs),
+    Command(routing.Unanswered, OURSELVES, routing.unanswered, routing.timer_needs),
+    Command(routing.Return, OURSELVES, routing.back, routing.timer_needs),
     Command(receipts.Read, PARTICIPANTS, receipts.read),
     Command(receipts.Delivered, PARTICIPANTS, receipts.delivered),
 )

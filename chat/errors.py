@@ -142,5 +142,9 @@ REFUSALS: tuple[type[Refused], ...] = (
 )
 
 
+class DeskMissing(Exception):
+    """A rule must see who can take a conversation, as few asks of its kind must: it is run again with a desk."""
+
+
 class Unavailable(Exception):
     """An engine is down, full or locked. Raised by engines only, with the driver's error as its cause."""

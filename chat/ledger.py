@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from chat.batch import Batch, Commit
 from chat.clock import Clock
+from chat.duty import Duty, NobodyKnows
 from chat.errors import Internal, StoreAway, Unavailable
 from chat.gather import BatchLimits, Gather
 from chat.model import Lasting, Needs
@@ -30,15 +31,24 @@ class Ledger:
     """Give it tickets by `submit`; run `run` as a task; `settle` is called once per batch, after the commit."""
 
     def __init__(
-        self, store: Store, clock: Clock, settle: Settle, limits: BatchLimits | None = None, *, lanes: int = 1
+        self,
+        store: Store,
+        clock: Clock,
+        settle: Settle,
+        limits: BatchLimits | None = None,
+        *,
+        lanes: int = 1,
+        duty: Duty | None = None,
     ) -> None:
-        """`lanes` are the transactions at once, where the store can have several."""
+        """`lanes` are the transactions at once, where the store can have several. `duty` knows who is present; where
+        nobody does, nothing is routed."""
         self._store = store
         self._clock = clock
         self._settle = settle
         self._gather = Gather(limits or BatchLimits())
         self._tails: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lanes = lanes
+        self._duty = duty or NobodyKnows()
         self._performing = 0
         self._worked_at = float("-inf")
 
@@ -108,10 +118,16 @@ class Ledger:
             return [], []
         try:
             began = self._clock.ticks()
-            loaded = await transaction.load(self._wanted(tickets))
+            wanted = self._wanted(tickets)
+            loaded = await transaction.load(wanted)
             deciding = self._clock.ticks()
-            batch = Batch(transaction.heads, loaded, self._clock.now(), self._tails)
+            batch = Batch(transaction.heads, loaded, self._clock.now(), self._tails, self._duty)
             answers = [Answer(ticket, batch.decide(ticket)) for ticket in tickets]
+            if batch.without_desk:  # none of it is written: all are decided once more, those with a desk
+                wanted.desks |= batch.without_desk
+                loaded = await transaction.load(wanted)
+                batch = Batch(transaction.heads, loaded, self._clock.now(), self._tails, self._duty)
+                answers = [Answer(ticket, batch.decide(ticket)) for ticket in tickets]
             moves = batch.moves()
             beside = batch.beside()
             decided = self._clock.ticks()
@@ -142,6 +158,7 @@ class Ledger:
                 wanted.actors.add((account, needs.actor))
             if needs.inbox is not None:
                 wanted.inboxes.add((account, needs.inbox))
+                wanted.queues.add((account, needs.inbox))
             if needs.team is not None:
                 wanted.teams.add((account, needs.team))
             if needs.are_rare:
@@ -168,3 +185,6 @@ def _want_more(wanted: Wanted, account: str, needs: Needs) -> None:
     wanted.uploads.update((account, upload) for upload in needs.uploads)
     if needs.attributes:
         wanted.attributes.add(account)
+    if needs.desk:
+        wanted.desks.add(account)
+    wanted.held_by.update((account, member) for member in needs.held_by)

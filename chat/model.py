@@ -148,6 +148,10 @@ class Routing(Struct, frozen=True, gc=False, omit_defaults=True):
     """Who was given it and didn't answer: they come last when it is routed again."""
     left: bool = False
     """Whether its contact has left a message and an e-mail, and doesn't wait: live ones come first."""
+    skills: tuple[str, ...] = ()
+    """What whoever gets it should know; the contact's language is one: `th`, `pt-br`."""
+    known: str | None = None
+    """Who had it when it went back to the queue, and so knows what it is about."""
 
 
 class Conversation(Struct, frozen=True, gc=False):
@@ -344,7 +348,9 @@ class Desk(Struct, gc=False):
     inboxes: dict[str, tuple[str, ...]] = {}
     """The teams that answer for each inbox, the oldest first."""
     queued: tuple[Conversation, ...] = ()
-    """What waits, at most 500: who has waited longest first."""
+    """What waits for a team that anything is routed to, in any order: at most 500, those who have waited longest."""
+    known: dict[str, str] = {}
+    """Who had the contacts of what waits before, by contact."""
     standings: Mapping[str, Standing] = {}
     """What follows for each member; empty where nobody knows who is present."""
     is_known: bool = False
@@ -352,14 +358,12 @@ class Desk(Struct, gc=False):
 
 
 class Queue(Struct, frozen=True, gc=False):
-    """The queue of the team that answers for an inbox, as long as it is when the batch begins."""
+    """The queue of the team that answers for an inbox, as long as it is by now. Who left a message isn't in it."""
 
-    team: str
+    rules: TeamRules
     length: int
-    limit: int | None = None
-    reopen: int | None = None
     is_full: bool = False
-    """Whether it has been at its limit, and not below `reopen` since."""
+    """Whether it takes nobody more, as it was written down last."""
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -380,6 +384,8 @@ class Change(Struct, frozen=True, gc=False):
     decisions: tuple[Decision, ...] = ()
     queue: Queue | None = None
     """A queue that has become full, or no longer is."""
+    email: str | None = None
+    """The contact's address, if none is known."""
     outcome: str = ""
     """What the asker is told besides: of a transfer, `assigned` or `queued`."""
 

@@ -33,6 +33,8 @@ class Done(Struct, frozen=True, gc=False):
     seq: int
     at: int
     again: bool = False
+    outcome: str = ""
+    """What came of it, where that isn't clear: of a transfer, `assigned` or `queued`."""
 
 
 class Answer(Struct, frozen=True, gc=False):

@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, insert, select
 
 from chat.catalog import CATALOG
-from chat.model import Actor, Ask, Conversation, Entry, Inbox, Person, Position, Team, Turn, author_of, encode
+from chat.model import (
+    Actor,
+    Ask,
+    Conversation,
+    Desk,
+    Entry,
+    Inbox,
+    Member,
+    Person,
+    Position,
+    Standing,
+    Team,
+    TeamRules,
+    Turn,
+    author_of,
+    encode,
+)
 from chat.store import Head, Move, Store, Written
 from chat.store.tables import accounts, agents, bots, contacts, inboxes, ledgers, teams
 from chat.ticket import Ticket
@@ -114,6 +131,36 @@ def a_turn(actor: Actor, conversation: Conversation | None = None, **parts: Any)
     cursor = conversation.cursor + 1 if conversation else 1
     standard: dict[str, Any] = {"at": MOMENT + 1000, "cursor": cursor, "fresh": "cnv_fresh"}
     return Turn(actor=actor, conversation=conversation, **(standard | parts))
+
+
+FREE = Standing("accepting_chats", "free", None, True, "on_shift")
+GONE_HOME = Standing("offline", "not_present", None, False, "on_shift")
+AFTER_HOURS = Standing("offline", "off_shift", None, True, "off_shift")
+
+
+def a_member(actor: Actor, **parts: Any) -> Member:
+    """Whoever works in the team, as routing sees it."""
+    return replace(Member(actor.account, actor.id, actor.name, teams=(TEAM,)), **parts)
+
+
+def a_desk(
+    *members: Member,
+    standing: Standing = FREE,
+    rules: TeamRules | None = None,
+    queued: Sequence[Conversation] = (),
+    **parts: Any,
+) -> Desk:
+    """Of one team that answers for the door; all of it stand alike."""
+    ids = tuple(member.id for member in members)
+    standard: dict[str, Any] = {
+        "members": {member.id: member for member in members},
+        "teams": {TEAM: replace(rules or TeamRules(TEAM), members=ids)},
+        "inboxes": {DOOR: (TEAM,)},
+        "queued": tuple(queued),
+        "standings": dict.fromkeys(ids, standing),
+        "is_known": True,
+    }
+    return Desk(**(standard | parts))
 
 
 def a_door(account: str = MINE, id: str = DOOR) -> Inbox:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from chat.batch import Commit
 from chat.clock import Clock
+from chat.duty import Duty
 from chat.errors import Refused
 from chat.gather import BatchLimits
 from chat.ledger import Ledger
@@ -24,9 +25,17 @@ Result = Done | Refused
 class Office:
     """The peers of its tickets are futures, each resolved by the ticket's answer."""
 
-    def __init__(self, store: Store, clock: Clock, limits: BatchLimits | None = None, *, lanes: int = 1) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        limits: BatchLimits | None = None,
+        *,
+        lanes: int = 1,
+        duty: Duty | None = None,
+    ) -> None:
         self.store = store
-        self.ledger = Ledger(store, clock, self._settle, limits, lanes=lanes)
+        self.ledger = Ledger(store, clock, self._settle, limits, lanes=lanes, duty=duty)
         self.batches: list[list[Answer]] = []
         self.commits: list[Commit] = []
         self._numbers = iter(range(0x1000, 0xFFFFFF))
@@ -77,10 +86,10 @@ class Office:
 
 @asynccontextmanager
 async def open_office(
-    store: Store, clock: Clock, limits: BatchLimits | None = None, *, lanes: int = 1
+    store: Store, clock: Clock, limits: BatchLimits | None = None, *, lanes: int = 1, duty: Duty | None = None
 ) -> AsyncIterator[Office]:
     """An office whose ledger runs until the block ends."""
-    office = Office(store, clock, limits, lanes=lanes)
+    office = Office(store, clock, limits, lanes=lanes, duty=duty)
     working = asyncio.create_task(office.ledger.run())
     try:
         yield office

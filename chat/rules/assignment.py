@@ -6,10 +6,9 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from chat.errors import InvalidState, NotFound, Taken
-from chat.model import Actor, Change, Conversation, Handler, Key, Lasting, Needs, Status, Turn
+from chat.model import Actor, Change, Conversation, Decision, Key, Lasting, Needs, Turn
 from chat.rules.activities import activity
-from chat.rules.messages import with_person
-from chat.rules.snooze import awake
+from chat.rules.hands import check_slots, claimed, handed, put_back, taken
 
 
 class Claim(Lasting, frozen=True, gc=False, kw_only=True, tag="conversation.claim"):
@@ -39,20 +38,25 @@ def claim(ask: Claim, turn: Turn) -> Change | None:
         raise Taken
     if conversation.status == "resolved":
         raise InvalidState("A resolved conversation is reopened before it is claimed.")
-    after = held_by(turn.actor, awake(conversation))
+    check_slots(turn)
     seq = conversation.seq + 1
     return Change(
-        replace(after, seq=seq, cursor=turn.cursor),
+        replace(taken(conversation, turn.actor, turn), seq=seq, cursor=turn.cursor),
         (activity(ask.id, "claimed", seq, turn),),
+        decisions=(claimed(conversation, turn),),
     )
 
 
 def assign(ask: Assign, turn: Turn) -> Change | None:
-    """The conversation is the named one's, the team's, or nobody's."""
+    """The conversation is the named one's, the team's, or nobody's: then it is in the queue again, in its old place.
+
+    Whoever says so by hand knows better than routing: nobody is asked whether there is a free slot, but where the
+    account allows nobody to take more by hand.
+    """
     conversation = turn.there
     after = conversation
     if ask.assignee is not UNSET and ask.assignee != conversation.assignee:
-        after = held_by(_assignable(ask.assignee, turn), after)
+        after = _held_by(_assignable(ask.assignee, turn), after, turn)
     if ask.team is not UNSET and ask.team != conversation.team:
         if ask.team is not None and turn.team is None:
             raise NotFound(field="team")
@@ -61,24 +65,27 @@ def assign(ask: Assign, turn: Turn) -> Change | None:
         return None
     seq = conversation.seq + 1
     what = {"assignee": after.assignee, "team": after.team}
+    decision = Decision(turn.actor.account, after.id, turn.at, "transferred", after.assignee, after.team, turn.actor.id)
     return Change(
         replace(after, seq=seq, cursor=turn.cursor),
         (activity(ask.id, "assigned", seq, turn, audience="staff", data=what),),
+        decisions=(decision,),
     )
 
 
-def held_by(actor: Actor | None, conversation: Conversation) -> Conversation:
+def _held_by(actor: Actor | None, conversation: Conversation, turn: Turn) -> Conversation:
     """The conversation in this one's hands, or in nobody's. A resolved one stays resolved, a snoozed one snoozed."""
     if actor is None:
-        return replace(conversation, assignee=None, handler="none", status=_unless_aside(conversation, "queued"))
-    handler: Handler = "bot" if actor.kind == "bot" else "agent"
-    return replace(
-        conversation,
-        assignee=actor.id,
-        handler=handler,
-        status=_unless_aside(conversation, "open"),
-        people=with_person(conversation, actor),
-    )
+        after = put_back(conversation)
+    elif actor.id == turn.actor.id:
+        check_slots(turn)
+        after = taken(conversation, actor, turn)
+    else:
+        after = handed(conversation, actor, turn)
+    if conversation.status in ("resolved", "snoozed"):
+        aside = conversation
+        return replace(after, status=aside.status, snoozed_until=aside.snoozed_until, routing=aside.routing)
+    return after
 
 
 def _assignable(assignee: str | None, turn: Turn) -> Actor | None:
@@ -87,10 +94,6 @@ def _assignable(assignee: str | None, turn: Turn) -> Actor | None:
     if turn.other is None or not turn.other.is_staff or not turn.other.active:
         raise NotFound(field="assignee")
     return turn.other
-
-
-def _unless_aside(conversation: Conversation, status: Status) -> Status:
-    return conversation.status if conversation.status in ("resolved", "snoozed") else status
 
 
 def _named(value: str | UnsetType | None) -> str | None:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from chat.model import Change, Key, Lasting, Turn
 from chat.rules.activities import activity
+from chat.rules.hands import Moved, answered, awake, check_slots, taken
 
 
 class Resolve(Lasting, frozen=True, gc=False, kw_only=True, tag="conversation.resolve"):
@@ -27,17 +28,23 @@ def resolve(ask: Resolve, turn: Turn) -> Change | None:
         return None
     seq = conversation.seq + 1
     after = replace(
-        conversation, status="resolved", waiting_since=None, snoozed_until=None, seq=seq, cursor=turn.cursor
+        answered(conversation), status="resolved", waiting_since=None, snoozed_until=None, seq=seq, cursor=turn.cursor
     )
     return Change(after, (activity(ask.id, "resolved", seq, turn),))
 
 
 def reopen(ask: Reopen, turn: Turn) -> Change | None:
-    """Open again with whoever had it, else in the queue. Nothing happens if it wasn't resolved."""
-    conversation = turn.there
+    """Open again with whoever had it, if that is the actor or can take it now; else in the queue. Nothing happens if it
+    wasn't resolved."""
+    conversation, actor = turn.there, turn.actor
     if conversation.status != "resolved":
         return None
+    if conversation.assignee == actor.id:
+        check_slots(turn)
+        moved = Moved(taken(conversation, actor, turn))
+    else:
+        moved = awake(conversation, turn, ask.id)
     seq = conversation.seq + 1
-    status = "open" if conversation.assignee else "queued"
-    after = replace(conversation, status=status, seq=seq, cursor=turn.cursor)
-    return Change(after, (activity(ask.id, "reopened", seq, turn),))
+    after = replace(moved.conversation, seq=seq, cursor=turn.cursor)
+    lines = (activity(ask.id, "reopened", seq, turn),)
+    return Change(after, lines, timers=moved.timers, decisions=moved.decisions)

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
 
-from chat.errors import BadRequest, NotFound
+from chat.errors import BadRequest, NotFound, QueueFull
 from chat.model import (
     PREVIEW_LIMIT,
     TEXT_LIMIT,
@@ -20,23 +20,35 @@ from chat.model import (
     Lasting,
     Needs,
     Person,
+    Queue,
+    Routing,
     Turn,
     author_of,
 )
 from chat.rules.activities import activity
 from chat.rules.attachments import Files, attached
 from chat.rules.blocks import Blocks, stored
+from chat.rules.hands import Moved, answered, awake, check_slots, claimed, taken, with_person
+from chat.waiting import is_full, plain
 
 Words = Annotated[str, Meta(max_length=TEXT_LIMIT)]
 """Empty only where there is something else to see."""
+Email = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\Z")]
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*\Z", max_length=35)]
 
 
 class Start(Lasting, frozen=True, gc=False, kw_only=True, tag="conversation.start"):
-    """A contact opens a conversation with its first message."""
+    """A contact opens a conversation with its first message.
+
+    One with an `email` only leaves a message: it doesn't wait, and is answered there. `language` is what it would like
+    to be answered in.
+    """
 
     inbox: Key
     text: Words
     attachments: Files | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
 
 
 class Send(Lasting, frozen=True, gc=False, kw_only=True, tag="message.send"):
@@ -68,16 +80,20 @@ def send_needs(ask: Send | AddNote) -> Needs:
 
 
 def start(ask: Start, turn: Turn) -> Change:
-    """A new conversation in the queue, with its first message."""
+    """A new conversation in the queue, with its first message. QueueFull if there is no room for one more who waits."""
     if turn.inbox is None:
         raise NotFound(field="inbox")
+    email = ask.email or None
+    now_full = _check_queue(turn.queue, has_left=email is not None)
     message = _written(ask, "message", 1, turn)
+    skills = (plain(ask.language),) if ask.language else ()
     conversation = Conversation(
         id=turn.fresh,
         inbox=turn.inbox.id,
         contact=turn.actor.id,
         created_at=turn.at,
-        waiting_since=turn.at,
+        team=turn.queue.rules.id if turn.queue else None,
+        waiting_since=turn.at if email is None else None,
         preview=preview(message),
         preview_of=1,
         messages=1,
@@ -85,8 +101,20 @@ def start(ask: Start, turn: Turn) -> Change:
         people={turn.actor.id: person(turn.actor)},
         seq=1,
         cursor=turn.cursor,
+        routing=Routing(turn.at, left=email is not None, skills=skills),
     )
-    return Change(conversation, (message,))
+    return Change(conversation, (message,), queue=now_full, email=email)
+
+
+def _check_queue(queue: Queue | None, *, has_left: bool) -> Queue | None:
+    """The queue, if it has become full by this one, or isn't any more."""
+    if queue is None or queue.rules.queue_limit is None:
+        return None
+    was_full = is_full(queue.rules, queue.length, queue.is_full)
+    if was_full and not has_left:
+        raise QueueFull
+    now_full = is_full(queue.rules, queue.length + (not has_left), was_full)
+    return None if now_full == queue.is_full else replace(queue, is_full=now_full)
 
 
 def send(ask: Send, turn: Turn) -> Change:
@@ -104,9 +132,12 @@ def said(message: Entry, turn: Turn) -> Change:
     """What comes of a message of this turn's, however it was said."""
     before = turn.there
     after = _asked(before, message, turn) if turn.actor.kind == "contact" else _answered(before, message, turn)
-    if before.status == "open" and before.assignee is not None:  # nearly always: nothing follows from it
-        return Change(after, (message,))
-    return Change(after, (message, *_consequences(message.id, before, after, turn)))
+    routing = before.routing
+    if before.status == "open" and before.assignee is not None and (routing is None or not routing.unanswered):
+        return Change(after, (message,))  # nearly always: nothing follows from it
+    moved = _moved(before, after, message, turn)
+    lines = _consequences(message.id, before, moved.conversation, turn)
+    return Change(moved.conversation, (message, *lines), timers=moved.timers, decisions=moved.decisions)
 
 
 def add_note(ask: AddNote, turn: Turn) -> Change:
@@ -142,13 +173,6 @@ def person(actor: Actor) -> Person:
     return Person(actor.name, actor.picture)
 
 
-def with_person(conversation: Conversation, actor: Actor) -> dict[str, Person]:
-    """The people of the conversation with this one among them; the same dict if nothing changes."""
-    seen = person(actor)
-    people = conversation.people
-    return people if people.get(actor.id) == seen else {**people, actor.id: seen}
-
-
 def spoken(text: str, *, is_optional: bool = False) -> str:
     """The text, unless it is only blanks: then nothing, if there is something else to see."""
     if not text or text.isspace():
@@ -167,15 +191,10 @@ def _written(ask: Start | Send | AddNote, kind: EntryKind, seq: int, turn: Turn)
 
 
 def _asked(before: Conversation, message: Entry, turn: Turn) -> Conversation:
-    """The conversation after its contact spoke: somebody waits, and what was resolved or put aside is open again."""
-    status = before.status
-    if status == "resolved" or status == "snoozed":
-        status = "open" if before.assignee else "queued"
+    """The conversation after its contact spoke: somebody waits."""
     seq = message.seq
     return replace(
         before,
-        status=status,
-        snoozed_until=None,
         waiting_since=before.waiting_since or turn.at,
         preview=message.text[:PREVIEW_LIMIT] or preview(message),
         preview_of=seq,
@@ -187,28 +206,43 @@ def _asked(before: Conversation, message: Entry, turn: Turn) -> Conversation:
 
 
 def _answered(before: Conversation, message: Entry, turn: Turn) -> Conversation:
-    """The conversation after staff spoke: nobody waits, and it has somebody who answers for it."""
-    actor = turn.actor
+    """The conversation after staff spoke: nobody waits."""
     seq = message.seq
     return replace(
         before,
-        status="open",
-        snoozed_until=None,
         waiting_since=None,
         preview=message.text[:PREVIEW_LIMIT] or preview(message),
         preview_of=seq,
-        people=with_person(before, actor),
-        assignee=before.assignee or actor.id,
-        handler=before.handler if before.assignee else ("bot" if actor.kind == "bot" else "agent"),
+        people=with_person(before, turn.actor.id, person(turn.actor)),
         seq=seq,
         cursor=turn.cursor,
     )
 
 
+def _moved(before: Conversation, after: Conversation, message: Entry, turn: Turn) -> Moved:
+    """In whose hands it is now: what was resolved or put aside is taken up again, and whoever of the staff speaks first
+    has it, unless its assignee can take it."""
+    is_aside = before.status in ("resolved", "snoozed")
+    actor, routing = turn.actor, before.routing
+    if actor.kind == "contact":
+        if is_aside:
+            return awake(after, turn, message.id)
+        if routing is not None and routing.left:  # it is here again, and waits
+            return Moved(replace(after, routing=replace(routing, left=False)))
+        return Moved(after)
+    if before.assignee is None or (before.assignee != actor.id and not is_aside):
+        check_slots(turn)
+        return Moved(taken(after, actor, turn), decisions=(claimed(after, turn),))
+    if before.assignee == actor.id:
+        return Moved(taken(after, actor, turn) if is_aside else answered(after))
+    moved = awake(after, turn, message.id)
+    return moved if moved.conversation.assignee else Moved(taken(after, actor, turn), decisions=(claimed(after, turn),))
+
+
 def _consequences(cause: str, before: Conversation, after: Conversation, turn: Turn) -> tuple[Entry, ...]:
     """In the order of their ids: they share one `born`, and so every reading shows them in one order."""
     lines: list[Entry] = []
-    if before.assignee is None and after.assignee is not None:
+    if after.assignee == turn.actor.id != before.assignee:
         lines.append(activity(f"{cause}-claimed", "claimed", after.seq, turn))
     if before.status == "resolved":
         lines.append(activity(f"{cause}-reopened", "reopened", after.seq, turn))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 from msgspec.structs import replace
 
 from chat.errors import BadRequest, InvalidState
-from chat.model import Change, Conversation, Key, Lasting, Seq, Timer, Turn
+from chat.model import Actor, Change, Key, Lasting, Seq, Timer, Turn
 from chat.rules.activities import told_to_staff
+from chat.rules.hands import Moved, answered, awake, taken, timer_id
 
 LONGEST_MS = 366 * 24 * 3600 * 1000
 WAKE = "conversation.wake"
@@ -31,7 +30,7 @@ def snooze(ask: Snooze, turn: Turn) -> Change | None:
     """Put aside until then; an earlier end doesn't count any more. Nothing happens if that is its end already."""
     conversation = turn.there
     if ask.until is None:
-        return _woken(ask.id, turn) if conversation.status == "snoozed" else None
+        return _woken(ask.id, turn, turn.actor) if conversation.status == "snoozed" else None
     if ask.until <= turn.at:
         raise BadRequest("This moment is over.", field="until")
     if ask.until > turn.at + LONGEST_MS:
@@ -40,9 +39,9 @@ def snooze(ask: Snooze, turn: Turn) -> Change | None:
         raise InvalidState("A resolved conversation is reopened before it is snoozed.")
     if conversation.snoozed_until == ask.until:
         return None
-    after = replace(conversation, status="snoozed", snoozed_until=ask.until)
+    after = replace(answered(conversation), status="snoozed", snoozed_until=ask.until)
     change = told_to_staff(after, ask.id, "snoozed", turn, {"until": ask.until})
-    return replace(change, timers=(Timer(_timer_id(ask.id), ask.until, WAKE, conversation.id),))
+    return replace(change, timers=(Timer(timer_id(ask.id), ask.until, WAKE, conversation.id),))
 
 
 def wake(ask: Wake, turn: Turn) -> Change | None:
@@ -51,16 +50,12 @@ def wake(ask: Wake, turn: Turn) -> Change | None:
     return _woken(ask.id, turn) if until is not None and until <= turn.at else None
 
 
-def awake(conversation: Conversation) -> Conversation:
-    """Taken up again: with whoever has it, else in the queue."""
-    return replace(conversation, status="open" if conversation.assignee else "queued", snoozed_until=None)
-
-
-def _woken(ask_id: str, turn: Turn) -> Change:
-    return told_to_staff(awake(turn.there), ask_id, "woke", turn)
-
-
-def _timer_id(cause: str) -> str:
-    """As every ask's id is, since the wake-up is one; from its cause, so that a resend sets no second timer."""
-    digest = blake2b(cause.encode(), digest_size=10, person=b"conversation").hexdigest()
-    return f"{cause[:13]}-{digest[:4]}-{digest[4:8]}-{digest[8:]}"
+def _woken(ask_id: str, turn: Turn, actor: Actor | None = None) -> Change:
+    """By its assignee if that is who wakes it, or who can take it; else from the queue."""
+    conversation = turn.there
+    if actor is not None and actor.id == conversation.assignee:
+        moved = Moved(taken(conversation, actor, turn))
+    else:
+        moved = awake(conversation, turn, ask_id)
+    change = told_to_staff(moved.conversation, ask_id, "woke", turn)
+    return replace(change, timers=moved.timers, decisions=moved.decisions)

@@ -148,6 +148,10 @@ class Rows(Struct):
     timers: list[tuple[str, Timer]] = field(default_factory=list)
     """Each with its account."""
     queues: list[Queue] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+    """Members who have said something in what they were given: they haven't bounced lately."""
+    emails: list[tuple[str, str]] = field(default_factory=list)
+    """A contact and its address, unless one is known."""
     wait_ends: list[WaitEnd] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     """How long was worked in it is found out from its entries."""

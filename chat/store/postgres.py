@@ -20,8 +20,21 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from chat.errors import Unavailable
-from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Rows, Scoped, Store, Wanted, Written, postgres_docs, postgres_rows, rows
+from chat.model import Contact, Conversation, Timer
+from chat.store import (
+    Head,
+    Loaded,
+    Move,
+    Rows,
+    Scoped,
+    Store,
+    Wanted,
+    Written,
+    duty_rows,
+    postgres_docs,
+    postgres_rows,
+    rows,
+)
 from chat.store.aside import HeadAside
 from chat.store.postgres_history import SUM_OF_HEADS, History
 from chat.store.postgres_pool import (
@@ -234,17 +247,39 @@ class PostgresTransaction:
             conversations = wanted.conversations
             if wanted.contacts:
                 conversations = conversations | await postgres_rows.of_contacts(writer, wanted.contacts)
-            return Loaded(
-                receipts=await postgres_rows.receipts(writer, wanted.receipts),
-                conversations=await self._conversations(conversations),
-                actors=await postgres_rows.actors(writer, wanted.actors),
-                inboxes=await postgres_rows.inboxes(writer, wanted.inboxes),
-                teams=await postgres_rows.teams(writer, wanted.teams),
-                entries=await postgres_rows.entries(writer, wanted.entries),
-                contacts=await postgres_rows.contacts(writer, wanted.contacts),
-                uploads=await postgres_rows.uploads(writer, wanted.uploads),
-                attributes=await postgres_rows.attributes(writer, wanted.attributes) if wanted.attributes else {},
-            )
+            if wanted.has_duties:
+                return await self._load_with_duties(wanted, conversations)
+            return await self._load(wanted, conversations)
+
+    async def _load_with_duties(self, wanted: Wanted, conversations: set[Scoped]) -> Loaded:
+        """With what routing wants to see."""
+        writer = self._writer
+        found, queued = await postgres_rows.desks(writer, wanted.desks) if wanted.desks else (None, set())
+        held = await postgres_rows.held(writer, wanted.held_by) if wanted.held_by else set()
+        loaded = await self._load(wanted, conversations | queued | held)
+        if wanted.queues:
+            loaded.queues = await postgres_rows.queues(writer, wanted.queues)
+        if found is not None:
+            found.take_queued({scoped: loaded.conversations[scoped] for scoped in queued})
+            if queued:
+                contacts = {loaded.conversations[scoped].contact for scoped in queued}
+                found.take_known(await postgres_rows.known(writer, contacts))
+            loaded.desks = found.desks
+        return loaded
+
+    async def _load(self, wanted: Wanted, conversations: set[Scoped]) -> Loaded:
+        writer = self._writer
+        return Loaded(
+            receipts=await postgres_rows.receipts(writer, wanted.receipts),
+            conversations=await self._conversations(conversations),
+            actors=await postgres_rows.actors(writer, wanted.actors),
+            inboxes=await postgres_rows.inboxes(writer, wanted.inboxes),
+            teams=await postgres_rows.teams(writer, wanted.teams),
+            entries=await postgres_rows.entries(writer, wanted.entries),
+            contacts=await postgres_rows.contacts(writer, wanted.contacts),
+            uploads=await postgres_rows.uploads(writer, wanted.uploads),
+            attributes=await postgres_rows.attributes(writer, wanted.attributes) if wanted.attributes else {},
+        )
 
     async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], beside: Rows | None = None) -> None:
         self._moves, self._new_heads = moves, heads
@@ -362,13 +397,24 @@ class PostgresTransaction:
                 await self._writer.executemany(postgres_rows.FOLLOW, [(actor, key) for actor in after - before])
                 await self._writer.executemany(postgres_rows.UNFOLLOW, [(actor, key) for actor in before - after])
             if move.timers:
-                account = self._accounts[move.account]
-                timers = [(account, timer.id, timer.at, timer.kind, timer.conversation) for timer in move.timers]
-                await self._writer.executemany(postgres_rows.INSERT_TIMER, timers)
+                await self._write_timers([(move.account, timer) for timer in move.timers])
 
     async def _write_beside(self, beside: Rows) -> None:
         if beside.contacts:
             await self._write_contacts(beside.contacts)
+        if beside.timers:
+            await self._write_timers(beside.timers)
+        keys = {
+            (hold.account, hold.conversation): await self._key(hold.account, hold.conversation) for hold in beside.holds
+        }
+        for statement, values in duty_rows.values_of(beside, self._accounts, keys).items():
+            if values:
+                await self._writer.executemany(duty_rows.worded(statement, "$", len(values[0])), values)
+
+    async def _write_timers(self, timers: Sequence[tuple[str, Timer]]) -> None:
+        accounts = self._accounts
+        values = [(accounts[account], each.id, each.at, each.kind, each.conversation) for account, each in timers]
+        await self._writer.executemany(postgres_rows.INSERT_TIMER, values)
 
     async def _write_contacts(self, contacts: Collection[Contact]) -> None:
         await self._writer.executemany(postgres_rows.WRITE_CONTACT, [rows.contact_row(contact) for contact in contacts])

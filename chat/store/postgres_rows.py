@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from chat.model import Actor, AttributeType, Contact, Conversation, Entry, Inbox, Receipt, Team, Upload
-from chat.store import Scoped
+from chat.model import Actor, AttributeType, Contact, Conversation, Entry, Inbox, Queue, Receipt, Team, Upload
+from chat.store import Scoped, duty_rows
 from chat.store.rows import ENTRY, decode_state, entry_of
 
 if TYPE_CHECKING:  # generic for the type checker alone
@@ -57,13 +58,14 @@ _UPLOADS = """
 _ATTRIBUTES = """
     SELECT a.id, t.of, t.name, t.type, t.choices FROM attribute_types t
     JOIN accounts a ON a.key = t.account WHERE a.id = ANY($1) ORDER BY t.name"""
-_ACTORS = """
-    SELECT a.id, 'agent', g.id, g.name, g.role, g.picture, g.active AND a.suspended_at IS NULL, 0::bigint
+_IS_BOUND = "coalesce(a.settings ->> 'claims_beyond_slots', 'true') = 'false'"
+_ACTORS = f"""
+    SELECT a.id, 'agent', g.id, g.name, g.role, g.picture, g.active AND a.suspended_at IS NULL, 0::bigint, {_IS_BOUND}
     FROM agents g JOIN accounts a ON a.key = g.account WHERE g.id = ANY($1)
-    UNION ALL SELECT a.id, 'bot', b.id, b.name, NULL, b.picture, b.active AND a.suspended_at IS NULL, 0
+    UNION ALL SELECT a.id, 'bot', b.id, b.name, NULL, b.picture, b.active AND a.suspended_at IS NULL, 0, {_IS_BOUND}
     FROM bots b JOIN accounts a ON a.key = b.account WHERE b.id = ANY($1)
     UNION ALL SELECT a.id, 'contact', c.id, c.name, NULL, NULL,
-    c.merged_into IS NULL AND NOT c.erased AND a.suspended_at IS NULL, c.blocked_until
+    c.merged_into IS NULL AND NOT c.erased AND a.suspended_at IS NULL, c.blocked_until, false
     FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id = ANY($1)"""
 _INBOXES = "SELECT a.id, i.id, i.name FROM inboxes i JOIN accounts a ON a.key = i.account WHERE i.id = ANY($1)"
 _TEAMS = "SELECT a.id, t.id, t.name FROM teams t JOIN accounts a ON a.key = t.account WHERE t.id = ANY($1)"
@@ -181,6 +183,43 @@ async def attributes(writer: Connection, accounts: set[str]) -> dict[str, tuple[
         declared = AttributeType(of, name, type_, tuple(orjson.loads(choices)))
         found[account] = (*found.get(account, ()), declared)
     return found
+
+
+async def desks(writer: Connection, accounts: set[str]) -> tuple[duty_rows.Found, set[Scoped]]:
+    """The desks but for what waits there, and what that is."""
+    ids = list(accounts)
+    found = duty_rows.Found(accounts)
+    found.take_settings(await writer.fetch(_among(duty_rows.SETTINGS), ids))
+    members = await writer.fetch(_among(duty_rows.TEAM_MEMBERS), ids)
+    found.take_teams(await writer.fetch(_among(duty_rows.TEAMS), ids), members)
+    for statement in duty_rows.MEMBERS:
+        found.take_members(await writer.fetch(_among(statement), ids))
+    found.take_serving(await writer.fetch(_among(duty_rows.SERVING), ids))
+    found.take_used(await writer.fetch(_among(duty_rows.USED), ids))
+    if not found.routed:
+        return found, set()
+    waiting = await writer.fetch(_among(duty_rows.WAITING), ids, found.routed)
+    return found, {(account, id_) for account, id_ in waiting}
+
+
+async def known(writer: Connection, contacts: Iterable[str]) -> list[Any]:
+    """Who had these contacts, the last one last."""
+    return await writer.fetch(_among(duty_rows.KNOWN), list(contacts))
+
+
+async def held(writer: Connection, wanted: set[Scoped]) -> set[Scoped]:
+    """All that is open in these hands."""
+    rows = await writer.fetch(_among(duty_rows.HELD), _ids(wanted))
+    return {(account, id_) for account, member, id_ in rows if (account, member) in wanted}
+
+
+async def queues(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, Queue]:
+    return duty_rows.queues(await writer.fetch(_among(duty_rows.QUEUES), _ids(wanted)), wanted)
+
+
+@cache
+def _among(statement: str) -> str:
+    return statement.format(among="= ANY($1)", teams="= ANY($2)")
 
 
 async def _found(writer: Connection, statement: str, wanted: set[Scoped]) -> list[tuple[Scoped, Sequence[Any]]]:

@@ -21,8 +21,22 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from chat.errors import Unavailable
-from chat.model import Contact, Conversation
-from chat.store import Head, Loaded, Move, Rows, Scoped, Store, Wanted, Written, epochs, rows, sqlite_rows, sqlite_runs
+from chat.model import Contact, Conversation, Queue, Timer
+from chat.store import (
+    Head,
+    Loaded,
+    Move,
+    Rows,
+    Scoped,
+    Store,
+    Wanted,
+    Written,
+    duty_rows,
+    epochs,
+    rows,
+    sqlite_rows,
+    sqlite_runs,
+)
 from chat.store.aside import HeadAside
 from chat.store.commits import CommitPlace
 from chat.store.epochs import Epochs
@@ -268,6 +282,15 @@ class SqliteStore:
         self._aside.write(self._sum_of_heads(), self.epoch)
 
 
+class _Duties:
+    """What is loaded for routing, while it isn't complete."""
+
+    def __init__(self) -> None:
+        self.queues: dict[Scoped, Queue] = {}
+        self.found: duty_rows.Found | None = None
+        self.queued: set[Scoped] = set()
+
+
 class SqliteTransaction:
     """See `chat.store.Transaction` for the promises."""
 
@@ -283,10 +306,13 @@ class SqliteTransaction:
 
     async def load(self, wanted: Wanted) -> Loaded:
         cache = self._store._cache
+        duties: _Duties | None = None
         with _as_unavailable():
             conversations = wanted.conversations
             if wanted.contacts:
                 conversations = conversations | sqlite_rows.of_contacts(self._writer, wanted.contacts)
+            if wanted.has_duties:
+                conversations, duties = self._duties(wanted, conversations)
             loaded = Loaded(
                 receipts=sqlite_rows.receipts(self._writer, wanted.receipts),
                 conversations=_through(cache.conversations, conversations, self._conversations),
@@ -302,7 +328,32 @@ class SqliteTransaction:
                 loaded.uploads = sqlite_rows.uploads(self._writer, wanted.uploads)
             if wanted.attributes:
                 loaded.attributes = sqlite_rows.attributes(self._writer, wanted.attributes)
+            if duties is not None:
+                self._finish(duties, loaded)
             return loaded
+
+    def _duties(self, wanted: Wanted, conversations: set[Scoped]) -> tuple[set[Scoped], _Duties]:
+        """What routing wants to see, and which conversations are wanted for it too."""
+        duties = _Duties()
+        if wanted.queues:
+            duties.queues = sqlite_rows.queues(self._writer, wanted.queues)
+        if wanted.held_by:
+            conversations = conversations | sqlite_rows.held(self._writer, wanted.held_by)
+        if wanted.desks:
+            duties.found, duties.queued = sqlite_rows.desks(self._writer, wanted.desks)
+            conversations = conversations | duties.queued
+        return conversations, duties
+
+    def _finish(self, duties: _Duties, loaded: Loaded) -> None:
+        loaded.queues = duties.queues
+        if duties.found is None:
+            return
+        queued = {scoped: loaded.conversations[scoped] for scoped in duties.queued}
+        duties.found.take_queued(queued)
+        if queued:
+            contacts = {conversation.contact for conversation in queued.values()}
+            duties.found.take_known(sqlite_rows.known(self._writer, contacts))
+        loaded.desks = duties.found.desks
 
     async def write(self, moves: Sequence[Move], heads: Mapping[str, Head], beside: Rows | None = None) -> None:
         self._moves, self._new_heads, self._beside = moves, heads, beside
@@ -415,21 +466,28 @@ class SqliteTransaction:
     def _write_aside_of(self, moves: list[Move]) -> None:
         """Timers, followers, and erasures."""
         for move in moves:
-            account, key = self._store._accounts[move.account], self._store._keys[move.account, move.after.id]
+            key = self._store._keys[move.account, move.after.id]
             before, after = set(move.before.followers if move.before else ()), set(move.after.followers)
             self._writer.executemany(sqlite_rows.FOLLOW, [(actor, key) for actor in after - before])
             self._writer.executemany(sqlite_rows.UNFOLLOW, [(actor, key) for actor in before - after])
-            self._writer.executemany(
-                sqlite_rows.INSERT_TIMER,
-                [(account, timer.id, timer.at, timer.kind, timer.conversation) for timer in move.timers],
-            )
+            self._write_timers([(move.account, timer) for timer in move.timers])
             if move.erases:
                 self._writer.execute(sqlite_rows.ERASE, (key,))
                 sqlite_runs.forget(self._writer, move.account, conversations=[move.after.id])
 
     def _write_beside(self, beside: Rows) -> None:
+        store = self._store
         if beside.contacts:
             self._write_contacts(beside.contacts)
+        self._write_timers(beside.timers)
+        for statement, values in duty_rows.values_of(beside, store._accounts, store._keys).items():
+            if values:
+                self._writer.executemany(duty_rows.worded(statement, "?", len(values[0])), values)
+
+    def _write_timers(self, timers: Sequence[tuple[str, Timer]]) -> None:
+        accounts = self._store._accounts
+        values = [(accounts[account], each.id, each.at, each.kind, each.conversation) for account, each in timers]
+        self._writer.executemany(sqlite_rows.INSERT_TIMER, values)
 
     def _write_contacts(self, contacts: Collection[Contact]) -> None:
         self._writer.executemany(sqlite_rows.WRITE_CONTACT, [rows.contact_row(contact) for contact in contacts])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import orjson
@@ -15,11 +16,12 @@ from chat.model import (
     Conversation,
     Entry,
     Inbox,
+    Queue,
     Receipt,
     Team,
     Upload,
 )
-from chat.store import Scoped, Written
+from chat.store import Scoped, Written, duty_rows
 from chat.store.rows import ENTRY, decode_state, entry_of
 
 _IDS = "(SELECT value FROM json_each(?))"
@@ -51,13 +53,14 @@ _ATTRIBUTES = f"""
     JOIN accounts a ON a.key = t.account WHERE a.id IN {_IDS} ORDER BY t.name"""
 _CONVERSATIONS = f"""
     SELECT a.id, c.id, c.key, c.state FROM conversations c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
+_IS_BOUND = "coalesce(json_extract(a.settings, '$.claims_beyond_slots'), 1) = 0"
 _ACTORS = f"""
-    SELECT a.id, 'agent', g.id, g.name, g.role, g.picture, g.active AND a.suspended_at IS NULL, 0
+    SELECT a.id, 'agent', g.id, g.name, g.role, g.picture, g.active AND a.suspended_at IS NULL, 0, {_IS_BOUND}
     FROM agents g JOIN accounts a ON a.key = g.account WHERE g.id IN {_IDS}
-    UNION ALL SELECT a.id, 'bot', b.id, b.name, NULL, b.picture, b.active AND a.suspended_at IS NULL, 0
+    UNION ALL SELECT a.id, 'bot', b.id, b.name, NULL, b.picture, b.active AND a.suspended_at IS NULL, 0, {_IS_BOUND}
     FROM bots b JOIN accounts a ON a.key = b.account WHERE b.id IN {_IDS}
     UNION ALL SELECT a.id, 'contact', c.id, c.name, NULL, NULL,
-    c.merged_into IS NULL AND NOT c.erased AND a.suspended_at IS NULL, c.blocked_until
+    c.merged_into IS NULL AND NOT c.erased AND a.suspended_at IS NULL, c.blocked_until, 0
     FROM contacts c JOIN accounts a ON a.key = c.account WHERE c.id IN {_IDS}"""
 _INBOXES = f"SELECT a.id, i.id, i.name FROM inboxes i JOIN accounts a ON a.key = i.account WHERE i.id IN {_IDS}"
 _TEAMS = f"SELECT a.id, t.id, t.name FROM teams t JOIN accounts a ON a.key = t.account WHERE t.id IN {_IDS}"
@@ -156,8 +159,8 @@ def conversations(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scope
 def actors(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Actor]:
     rows = writer.execute(_ACTORS, (_ids(wanted),) * 3)
     return {
-        (account, id_): Actor(account, kind, id_, name, role, picture, bool(active), blocked_until)
-        for account, kind, id_, name, role, picture, active, blocked_until in rows
+        (account, id_): Actor(account, kind, id_, name, role, picture, bool(active), blocked_until, bool(is_bound))
+        for account, kind, id_, name, role, picture, active, blocked_until, is_bound in rows
     }
 
 
@@ -205,6 +208,51 @@ def attributes(writer: sqlite3.Connection, accounts: set[str]) -> dict[str, tupl
         declared = AttributeType(of, name, type_, tuple(orjson.loads(choices)))
         found[account] = (*found.get(account, ()), declared)
     return found
+
+
+def desks(writer: sqlite3.Connection, accounts: set[str]) -> tuple[duty_rows.Found, set[Scoped]]:
+    """The desks but for what waits there, and what that is."""
+    ids = _list(accounts)
+
+    def rows(statement: str) -> list[tuple[Any, ...]]:
+        return writer.execute(_among(statement), {"ids": ids}).fetchall()
+
+    found = duty_rows.Found(accounts)
+    found.take_settings(rows(duty_rows.SETTINGS))
+    found.take_teams(rows(duty_rows.TEAMS), rows(duty_rows.TEAM_MEMBERS))
+    found.take_members([row for statement in duty_rows.MEMBERS for row in rows(statement)])
+    found.take_serving(rows(duty_rows.SERVING))
+    found.take_used(rows(duty_rows.USED))
+    if not found.routed:
+        return found, set()
+    waiting = writer.execute(_among(duty_rows.WAITING), {"ids": ids, "teams": _list(found.routed)})
+    return found, {(account, id_) for account, id_ in waiting}
+
+
+def known(writer: sqlite3.Connection, contacts: Iterable[str]) -> list[tuple[Any, ...]]:
+    """Who had these contacts, the last one last."""
+    return writer.execute(_among(duty_rows.KNOWN), {"ids": _list(contacts)}).fetchall()
+
+
+def held(writer: sqlite3.Connection, wanted: set[Scoped]) -> set[Scoped]:
+    """All that is open in these hands."""
+    rows = writer.execute(_among(duty_rows.HELD), {"ids": _ids(wanted)})
+    return {(account, id_) for account, member, id_ in rows if (account, member) in wanted}
+
+
+def queues(writer: sqlite3.Connection, wanted: set[Scoped]) -> dict[Scoped, Queue]:
+    return duty_rows.queues(writer.execute(_among(duty_rows.QUEUES), {"ids": _ids(wanted)}), wanted)
+
+
+@cache
+def _among(statement: str) -> str:
+    return statement.format(
+        among="IN (SELECT value FROM json_each(:ids))", teams="IN (SELECT value FROM json_each(:teams))"
+    )
+
+
+def _list(ids: Iterable[str]) -> str:
+    return orjson.dumps(list(ids)).decode()
 
 
 def _ids(wanted: Iterable[Scoped]) -> str:

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from chat.model import Conversation
+from chat.model import Conversation, Standing
 from chat.rules.conversations import Reopen, Resolve, reopen, resolve
-from tests.builders import ECHO, NOA, SOMCHAI, a_conversation, a_held_conversation, a_turn, an_id
+from tests.builders import (
+    ECHO,
+    FREE,
+    GONE_HOME,
+    NOA,
+    SOMCHAI,
+    a_conversation,
+    a_desk,
+    a_held_conversation,
+    a_member,
+    a_turn,
+    an_id,
+)
 
 
 @pytest.mark.parametrize("before", [a_conversation(), a_held_conversation()], ids=["queued", "open"])
@@ -34,16 +46,24 @@ def test_resolving_twice_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "status"),
-    [(a_held_conversation(ECHO, status="resolved"), "open"), (a_conversation(status="resolved"), "queued")],
-    ids=["in somebody's hands", "in nobody's"],
+    ("before", "standing", "status", "assignee"),
+    [
+        (a_held_conversation(ECHO, status="resolved"), FREE, "open", ECHO.id),
+        (a_held_conversation(ECHO, status="resolved"), GONE_HOME, "queued", None),
+        (a_held_conversation(NOA, status="resolved"), GONE_HOME, "open", NOA.id),
+        (a_conversation(status="resolved"), FREE, "queued", None),
+    ],
+    ids=["whoever had it is free", "has gone home", "reopens it", "nobody had it"],
 )
-def test_a_reopened_conversation_is_open_with_whoever_had_it_or_queued(before: Conversation, status: str) -> None:
-    change = reopen(Reopen(id=an_id(2), conversation=before.id), a_turn(NOA, before))
+def test_who_had_a_reopened_conversation_has_it_if_it_can_be_taken_up(
+    before: Conversation, standing: Standing, status: str, assignee: str | None
+) -> None:
+    desk = a_desk(a_member(ECHO), standing=standing)
+    change = reopen(Reopen(id=an_id(2), conversation=before.id), a_turn(NOA, before, desk=desk))
 
     assert change is not None
     after = change.conversation
-    assert (after.status, after.assignee, after.handler) == (status, before.assignee, before.handler)
+    assert (after.status, after.assignee) == (status, assignee)
     assert (after.seq, after.cursor) == (2, 2)
     (entry,) = change.entries
     assert (entry.id, entry.activity, entry.audience) == (an_id(2), "reopened", "everyone")

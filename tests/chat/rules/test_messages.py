@@ -6,26 +6,45 @@ import pytest
 
 from chat.catalog import CATALOG
 from chat.errors import BadRequest, Forbidden, NotFound
-from chat.model import Actor, Attachment, Change, Conversation, Entry, Needs, Person, Turn, Upload, encode
+from chat.model import (
+    Actor,
+    Attachment,
+    Change,
+    Conversation,
+    Desk,
+    Entry,
+    Needs,
+    Person,
+    Routing,
+    Standing,
+    Turn,
+    Upload,
+    encode,
+)
 from chat.rules.blocks import Card
 from chat.rules.messages import AddNote, Send, Start, add_note, send, send_needs, start, start_needs
 from tests.builders import (
     DANA,
     DOOR,
     ECHO,
+    FREE,
+    GONE_HOME,
     MINE,
     MOMENT,
     NOA,
     SOMCHAI,
     a_conversation,
+    a_desk,
     a_door,
     a_held_conversation,
+    a_member,
     a_turn,
     an_agent,
     an_id,
 )
 
 NOW = MOMENT + 1000  # the moment of `a_turn`
+NOBODY_KNOWN = a_desk(is_known=False)
 BLANK = " \t\n\u00a0\u2003"
 FILE = Attachment("upl_cat", "cat.png", "image/png", 900, 30, 20)
 
@@ -34,8 +53,8 @@ def a_start(text: str = "Where is my parcel?") -> Start:
     return Start(id=an_id(1), inbox=DOOR, text=text)
 
 
-def sent(actor: Actor, conversation: Conversation, text: str = "Hello") -> Change:
-    return send(Send(id=an_id(2), conversation=conversation.id, text=text), a_turn(actor, conversation))
+def sent(actor: Actor, conversation: Conversation, text: str = "Hello", desk: Desk = NOBODY_KNOWN) -> Change:
+    return send(Send(id=an_id(2), conversation=conversation.id, text=text), a_turn(actor, conversation, desk=desk))
 
 
 def activities(change: Change) -> list[str]:
@@ -63,6 +82,7 @@ def test_a_start_puts_a_conversation_into_the_queue() -> None:
         people={DANA.id: Person("Dana")},
         seq=1,
         cursor=7,
+        routing=Routing(queued_at=NOW),
     )
 
 
@@ -125,18 +145,21 @@ def test_a_contacts_message_in_an_unassigned_conversation_leaves_it_in_the_queue
 
 
 @pytest.mark.parametrize(
-    ("before", "status"),
+    ("before", "standing", "status"),
     [
-        (a_held_conversation(status="resolved", waiting_since=None), "open"),
-        (a_conversation(status="resolved", waiting_since=None), "queued"),
+        (a_held_conversation(status="resolved", waiting_since=None), FREE, "open"),
+        (a_held_conversation(status="resolved", waiting_since=None), GONE_HOME, "queued"),
+        (a_conversation(status="resolved", waiting_since=None), FREE, "queued"),
     ],
-    ids=["in somebody's hands", "in nobody's"],
+    ids=["in the hands of somebody who is here", "who isn't", "in nobody's"],
 )
-def test_a_contacts_message_reopens_a_resolved_conversation(before: Conversation, status: str) -> None:
-    change = sent(DANA, before)
+def test_a_contacts_message_reopens_a_resolved_conversation(
+    before: Conversation, standing: Standing, status: str
+) -> None:
+    change = sent(DANA, before, desk=a_desk(a_member(NOA), standing=standing))
 
     assert (change.conversation.status, change.conversation.waiting_since) == (status, NOW)
-    assert change.conversation.assignee == before.assignee
+    assert change.conversation.assignee == (NOA.id if status == "open" else None)
     assert activities(change) == ["reopened"]
     assert change.entries[1].author.id == DANA.id
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chat.errors import InvalidState, NotFound
 from chat.model import Change, Entry
 from chat.rules.postbacks import Press, press
-from tests.builders import DANA, NOA, a_conversation, a_held_conversation, a_message, a_note, a_turn, an_id
+from tests.builders import DANA, NOA, a_conversation, a_desk, a_held_conversation, a_message, a_note, a_turn, an_id
 
 YES = {"label": "Yes, please", "value": "yes"}
 PLACES: list[dict[str, Any]] = [
@@ -28,7 +28,8 @@ def asking(*blocks: dict[str, Any]) -> Entry:
 def pressed(entry: Entry | None, button: str = "yes", **state: Any) -> Change:
     here = a_held_conversation(seq=3, waiting_since=None, **state)
     return press(
-        Press(id=an_id(9), conversation=here.id, entry=an_id(1), button=button), a_turn(DANA, here, entry=entry)
+        Press(id=an_id(9), conversation=here.id, entry=an_id(1), button=button),
+        a_turn(DANA, here, entry=entry, desk=a_desk()),
     )
 
 
@@ -46,7 +47,7 @@ def test_a_press_counts_as_a_message() -> None:
     after = change.conversation
 
     assert (after.messages, after.contact_seq, after.preview, after.preview_of) == (2, 4, "Yes, please", 4)
-    assert (after.status, after.waiting_since) == ("open", change.entries[0].at)
+    assert (after.status, after.waiting_since) == ("queued", change.entries[0].at)
     assert [entry.activity for entry in change.entries] == ["", "reopened"]
 
 

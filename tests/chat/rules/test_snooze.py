@@ -10,12 +10,25 @@ from msgspec.structs import replace
 
 from chat.access import system
 from chat.errors import BadRequest, InvalidState
-from chat.model import Change, Conversation, Timer
+from chat.model import Change, Conversation, Desk, Timer
 from chat.rules.assignment import Assign, Claim, assign, claim
 from chat.rules.conversations import Resolve, resolve
 from chat.rules.messages import Send, send
 from chat.rules.snooze import LONGEST_MS, Snooze, Wake, snooze, wake
-from tests.builders import DANA, MINE, MOMENT, NOA, SOMCHAI, a_conversation, a_held_conversation, a_turn, an_id
+from tests.builders import (
+    DANA,
+    GONE_HOME,
+    MINE,
+    MOMENT,
+    NOA,
+    SOMCHAI,
+    a_conversation,
+    a_desk,
+    a_held_conversation,
+    a_member,
+    a_turn,
+    an_id,
+)
 
 NOW = MOMENT + 1000
 LATER = NOW + 60_000
@@ -27,8 +40,8 @@ def snoozed(before: Conversation, until: int | None = LATER, number: int = 2) ->
     return snooze(Snooze(id=an_id(number), conversation=before.id, until=until), a_turn(NOA, before))
 
 
-def woken(before: Conversation, at: int) -> Change | None:
-    return wake(Wake(id=an_id(3), conversation=before.id), a_turn(US, before, at=at))
+def woken(before: Conversation, at: int, desk: Desk | None = None) -> Change | None:
+    return wake(Wake(id=an_id(3), conversation=before.id), a_turn(US, before, at=at, desk=desk))
 
 
 def test_a_snoozed_conversation_is_aside_until_its_time_and_a_timer_is_set() -> None:
@@ -82,12 +95,19 @@ def test_snoozing_for_as_long_changes_nothing_and_for_longer_does() -> None:
     ids=["in somebody's hands", "in nobody's"],
 )
 def test_at_its_time_it_is_open_with_whoever_has_it_or_queued(before: Conversation, status: str) -> None:
-    change = woken(before, LATER)
+    change = woken(before, LATER, a_desk(a_member(NOA)))
 
     assert change is not None
     assert (change.conversation.status, change.conversation.snoozed_until) == (status, None)
     (entry,) = change.entries
     assert (entry.id, entry.activity, entry.audience, entry.author.id) == (an_id(3), "woke", "staff", US.id)
+
+
+def test_whoever_has_gone_home_gets_nothing_back() -> None:
+    change = woken(a_held_conversation(**ASLEEP), LATER, a_desk(a_member(NOA), standing=GONE_HOME))
+
+    assert change is not None
+    assert (change.conversation.status, change.conversation.assignee) == ("queued", None)
 
 
 def test_an_old_timer_does_nothing() -> None:
@@ -108,8 +128,9 @@ def test_staff_may_wake_it_and_waking_what_is_awake_changes_nothing() -> None:
 def test_a_message_wakes_it(by: object) -> None:
     before = a_held_conversation(**ASLEEP)
     actor = DANA if by is DANA else NOA
+    turn = a_turn(actor, before, desk=a_desk(a_member(NOA)))
 
-    change = send(Send(id=an_id(4), conversation=before.id, text="Now"), a_turn(actor, before))
+    change = send(Send(id=an_id(4), conversation=before.id, text="Now"), turn)
 
     assert (change.conversation.status, change.conversation.snoozed_until) == ("open", None)
     assert [(entry.activity, entry.audience) for entry in change.entries] == [("", "everyone"), ("woke", "staff")]
