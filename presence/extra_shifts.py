@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, groupby
 
 from msgspec import Struct
 
@@ -113,14 +113,9 @@ class _Clock:
     def __init__(self, name: str, start: int, end: int) -> None:
         self._zone = zone(name)
         self._nights: dict[int, bool] = {}
-        self.starts: set[int] = set()
-        for (before, offset), (_, offset_after) in pairwise(
-            (hour, self._offset(hour)) for hour in range(start - start % HOUR, end + HOUR, HOUR)
-        ):
-            for each in {offset, offset_after}:  # of half-hour zones too, and on days on which a clock changes
-                at = before + -each % HOUR
-                if at >= start and (offset == offset_after or self._offset(at) == each):
-                    self.starts.add(at)
+        hours = ((hour, self._offset(hour)) for hour in range(start - start % HOUR, end, HOUR))
+        whole = ((hour + -offset % HOUR, offset) for hour, offset in hours)  # some zones are half an hour apart
+        self.starts = {at for at, offset in whole if at >= start and self._offset(at) == offset}
 
     def night_hours(self, at: int, hours: int) -> int:
         return sum(self._is_night(at + n * HOUR) for n in range(hours))

@@ -13,7 +13,7 @@ from presence.coverage import HOUR, Plan, next_monday, plan_of
 from presence.extra_shifts import LENGTHS, NIGHT, Extra, extra_shifts
 from presence.schedule import Schedule, Week
 from presence.zones import names, zone
-from tests.presence.rota import LORD_HOWE, MINUTE, MONDAY, OFFICE, SPRING, a_plan, count_at, some_plans
+from tests.presence.rota import LORD_HOWE, MINUTE, MONDAY, OFFICE, SPRING, a_plan, count_at, ms, some_plans
 
 
 def test_a_known_hole_is_found_and_closed_by_whoever_has_the_time() -> None:
@@ -61,6 +61,15 @@ def test_clocks_that_strike_on_half_hours_begin_their_shifts_then() -> None:
     (extra,) = extra_shifts([a_plan("agt_noa", (0, 4), place="Asia/Kolkata")], MONDAY, MONDAY + 9 * HOUR, least=1)
 
     assert (extra.start - MONDAY) / HOUR == 4.5
+
+
+def test_a_clock_that_is_put_forward_by_half_an_hour_never_strikes_two() -> None:
+    """On Lord Howe Island at 15:30 in UTC, when 02:00 becomes 02:30."""
+    changes = ms("2026-10-03T15:30")
+
+    for hours, begins in ((4, []), (4.5, [changes + HOUR // 2])):
+        found = extra_shifts([Plan("agt_noa", "Australia/Lord_Howe", ())], changes, changes + round(hours * HOUR), 1)
+        assert [each.start for each in found] == begins
 
 
 @settings(max_examples=60, deadline=None)
