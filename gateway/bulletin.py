@@ -40,6 +40,8 @@ class Item(Struct, frozen=True, gc=False, array_like=True):
     """Whether older entries changed in place: whoever holds some needs a snapshot."""
     left: tuple[str, ...] = ()
     """Contacts that are another one from now on."""
+    is_routing: bool = True
+    """Whether its status, its hands or its place in the queue may have changed. Older versions don't say."""
 
 
 class Bulletin(Struct, frozen=True, gc=False):
@@ -126,6 +128,7 @@ def _item(
         for_contact=_for_contact(before, after, entries, encoded),
         rewritten=rewritten,
         left=tuple(entry.data["contact"] for entry in entries if entry.activity == "merged" and entry.data),
+        is_routing=before is None or _is_routing(before, after),
     )
 
 
@@ -133,6 +136,18 @@ def _newest(entries: list[Entry]) -> list[Entry]:
     """Without what was superseded in the same batch: nobody is told a text that is withdrawn already."""
     by_id = {entry.id: entry for entry in entries}
     return entries if len(by_id) == len(entries) else list(by_id.values())
+
+
+def _is_routing(before: Conversation, after: Conversation) -> bool:
+    """Of nearly every message it isn't, and nobody who routes need look into it."""
+    return (
+        before.status != after.status
+        or before.assignee != after.assignee
+        or before.team != after.team
+        or before.priority != after.priority
+        or before.contact != after.contact
+        or before.routing != after.routing
+    )
 
 
 def _comes_back(before: Conversation, after: Conversation) -> bool:

@@ -130,6 +130,10 @@ class Hub:
         """The sockets of the account's agents."""
         return self._agents.get(account, [])
 
+    def contacts(self, account: str, contact: str) -> list[Listener]:
+        """The sockets of one contact."""
+        return self._contacts.get((account, contact), [])
+
     def deliver(self, bulletin: Bulletin) -> None:
         """To everybody whom it concerns, in its order."""
         account = bulletin.account

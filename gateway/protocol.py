@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from msgspec import DecodeError, Struct, ValidationError
 from msgspec.json import Decoder, encode
+from msgspec.structs import asdict
 
 from chat.catalog import COMMANDS, SIGNALS
 from chat.errors import BadRequest, Refused, TooLarge, UnknownType
@@ -360,6 +361,35 @@ def signal(what: Signal) -> bytes:
 
 def presence(present: Iterable[str]) -> bytes:
     return encode({"type": "presence", "present": sorted(present)})
+
+
+def statuses(lines: Iterable[Struct], *, whole: bool) -> list[bytes]:
+    """As many frames as are needed to keep each within the limit; of a whole telling the first alone says so."""
+    frames: list[list[bytes]] = [[]]
+    size = 0
+    for line in lines:
+        encoded = encode(line)
+        if frames[-1] and size + len(encoded) > FRAME_LIMIT - 200:
+            frames.append([])
+            size = 0
+        frames[-1].append(encoded)
+        size += len(encoded) + 1
+    return [
+        b'{"type":"statuses","whole":%b,"statuses":[%b]}' % (b"true" if whole and not i else b"false", b",".join(frame))
+        for i, frame in enumerate(frames)
+    ]
+
+
+def queue(conversation: str, position: int | None, eta: tuple[int, int] | None, opens_at: int | None) -> bytes:
+    """A contact's place; `eta` are seconds, `opens_at` ms."""
+    return encode(
+        {"type": "queue", "conversation": conversation, "position": position, "eta": eta, "opens_at": opens_at}
+    )
+
+
+def inbox_status(inbox: str, shown: Struct) -> bytes:
+    """What contacts are told of the door that they came to."""
+    return encode({"type": "inbox.status", "inbox": inbox, **asdict(shown)})
 
 
 def ping(n: int) -> bytes:

@@ -10,11 +10,12 @@ from prometheus_client import Counter
 from gateway.bus import Bus, Gap, Hear
 
 # Behind the kind stands a byte for its version. What a node doesn't know of a newer one must do no harm to it: of the
-# ledger it hears a bell, of a revocation that it must look for itself, and a signal is left out.
+# ledger it hears a bell, of a revocation or a duty that it must look for itself, and a signal is left out.
 LEDGER = 1
 SIGNAL = 2
 REVOCATION = 3
 PRESENCE = 4
+DUTY = 5
 
 
 class Switchboard:

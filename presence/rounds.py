@@ -90,6 +90,16 @@ class Rounds:
         """Say who is to be told; before anything else."""
         self._ring, self._moved = ring, moved
 
+    def watch(self, moved: Callable[[str], None]) -> None:
+        """Another one who is told when somebody came or went."""
+        first = self._moved
+
+        def both(account: str) -> None:
+            first(account)
+            moved(account)
+
+        self._moved = both
+
     # --- what happens on this node ----------------------------------------------------------------------------
 
     def enter(self, account: str, actor: str, device: object) -> None:
@@ -160,9 +170,17 @@ class Rounds:
         """Whether what `here` says of the actor is known: it is on this node or was a moment ago, or the others were
         heard within a lease's time. While the engine is away longer, nobody can say it of those on other nodes."""
         page = self._pages.get(account)
-        if page is None:
-            return False
-        return page.roster.is_own(actor) or self._ticks() - page.answered_at <= self._times.lease
+        return page is not None and (page.roster.is_own(actor) or self.is_heard(account))
+
+    def is_own(self, account: str, actor: str) -> bool:
+        """Whether the actor has a device on this node, or had one a moment ago."""
+        page = self._pages.get(account)
+        return page is not None and page.roster.is_own(actor)
+
+    def is_heard(self, account: str) -> bool:
+        """Whether the other nodes were heard within a lease's time."""
+        page = self._pages.get(account)
+        return page is not None and self._ticks() - page.answered_at <= self._times.lease
 
     def is_settled(self, account: str) -> bool:
         """Whether that is worth telling: the engine was asked, or takes too long."""

@@ -1,0 +1,153 @@
+"""What contacts who begin to wait are told, written down; and what it is worked out from: recent handles and waits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from statistics import median
+from typing import Any
+
+from msgspec import Struct
+from msgspec.json import Decoder
+from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, func, select, text
+
+from chat.belonging import account_key
+from chat.model import Conversation
+from chat.store import Store
+from chat.store.tables import accounts, conversations, entries, handles, waits
+
+LATELY_MS = 14 * 24 * 3600 * 1000
+LATEST = 1_000  # handles and waits of an account that are looked at
+REPLIES = 200  # conversations whose first answers say how long one usually takes
+REPLY_DAYS_MS = 7 * 24 * 3600 * 1000
+
+
+class Handle(Struct, frozen=True, gc=False):
+    """How long a conversation was in somebody's hands, and without the contact's silences (ms)."""
+
+    team: str | None
+    held: int
+    worked: int
+
+
+class Ended(Struct, frozen=True, gc=False):
+    """The place at which a wait began, what was estimated then, and how long it was (ms)."""
+
+    team: str | None
+    place: int
+    estimate: int
+    took: int
+
+
+class Lately(Struct, frozen=True):
+    """The latest of an account, the newest first."""
+
+    handles: tuple[Handle, ...] = ()
+    waits: tuple[Ended, ...] = ()
+
+
+class Promise(Struct, frozen=True, gc=False):
+    """What a contact is told whose conversation begins to wait: its place, and for how long (ms from `queued_at`). The
+    wait ends by `low` in half of such cases, by `high` in nine of ten; `estimate` is what it was before it was
+    corrected by what became of earlier ones."""
+
+    conversation: str
+    queued_at: int
+    team: str | None
+    place: int
+    estimate: int
+    low: int
+    high: int
+
+
+_OF_ACCOUNT = accounts.c.id == bindparam("account")
+_SINCE: BindParameter[int] = bindparam("since", type_=BigInteger)
+_HANDLES = (
+    select(handles.c.team, handles.c.ended_at - handles.c.began_at, handles.c.worked)
+    .join_from(handles, accounts)
+    .where(_OF_ACCOUNT, handles.c.ended_at >= _SINCE)
+    .order_by(handles.c.ended_at.desc())
+    .limit(LATEST)
+)
+_WAITS = (
+    select(waits.c.team, waits.c.place, waits.c.estimate, waits.c.ended_at - waits.c.queued_at)
+    .join_from(waits, accounts)
+    .where(_OF_ACCOUNT, waits.c.queued_at >= _SINCE, waits.c.outcome == "answered")
+    .order_by(waits.c.queued_at.desc())
+    .limit(LATEST)
+)
+_LATEST = (
+    select(conversations.c.key, conversations.c.state)
+    .join_from(conversations, accounts)
+    .where(_OF_ACCOUNT)
+    .order_by(conversations.c.cursor.desc())
+    .limit(REPLIES)
+)
+_ANSWERS = (
+    select(entries.c.conversation, func.min(entries.c.at))
+    .where(
+        entries.c.conversation.in_(bindparam("keys", expanding=True)),
+        entries.c.kind == "message",
+        entries.c.author.startswith(bindparam("who")),
+    )
+    .group_by(entries.c.conversation)
+)
+# Two nodes may do it at once, and the first to say it has said it.
+_PROMISE = text(
+    "INSERT INTO waits (conversation, queued_at, account, team, place, estimate, low, high)"
+    " VALUES (:conversation, :queued_at, :account, :team, :place, :estimate, :low, :high)"
+    " ON CONFLICT (conversation, queued_at) DO NOTHING"
+)
+_decode = Decoder(Conversation).decode
+
+
+class Promises:
+    """Every method may raise Unavailable."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def lately(self, account: str, now: int) -> Lately:
+        """What an account's waits are estimated from."""
+        own = {"account": account, "since": now - LATELY_MS}
+
+        def work(connection: Connection) -> Lately:
+            return Lately(
+                tuple(Handle(*row) for row in connection.execute(_HANDLES, own)),
+                tuple(Ended(*row) for row in connection.execute(_WAITS, own)),
+            )
+
+        return await self._store.inspect(work)
+
+    async def make(self, account: str, promises: Collection[Promise]) -> None:
+        """Write down what these contacts are told. Said before, it stays as it was. NotFound for an account that isn't
+        there."""
+
+        def work(connection: Connection) -> None:
+            key = account_key(connection, account)
+            for each in promises:
+                own = {name: getattr(each, name) for name in each.__struct_fields__}
+                connection.execute(_PROMISE, {**own, "account": key})
+
+        await self._store.administer(work)
+
+    async def reply_seconds(self, account: str, now: int) -> Mapping[str, int]:
+        """How long the first answer of a human took as a rule in the last week, by inbox; where only bots answer,
+        theirs. An inbox without any is left out."""
+        return await self._store.inspect(lambda found: _reply_seconds(found, account, now - REPLY_DAYS_MS))
+
+
+def _reply_seconds(connection: Connection, account: str, since: int) -> dict[str, int]:
+    latest = {key: _decode(state) for key, state in connection.execute(_LATEST, {"account": account})}
+    asked = {key: each for key, each in latest.items() if each.created_at >= since}
+    by_inbox = _took(connection, asked, "agt")
+    bots = _took(connection, asked, "bot")
+    return {inbox: round(median(took) / 1000) for inbox, took in {**bots, **by_inbox}.items()}
+
+
+def _took(connection: Connection, asked: Mapping[int, Conversation], who: str) -> dict[str, list[int]]:
+    parameters: dict[str, Any] = {"keys": list(asked), "who": who}
+    found: dict[str, list[int]] = {}
+    for key, at in connection.execute(_ANSWERS, parameters) if asked else ():
+        conversation = asked[key]
+        found.setdefault(conversation.inbox, []).append(max(0, at - conversation.created_at))
+    return found
