@@ -56,7 +56,7 @@ async def keep(store: Store, account: str, days: object) -> None:
 
 
 async def test_each_account_keeps_its_own_days(store: Store) -> None:
-    await fill(store, MINE, [0, 6.9, 7.1, KEPT_DAYS + 1])
+    await fill(store, MINE, [0, 7, 7.1, KEPT_DAYS + 1])
     await fill(store, OTHER, [0, 7.1, KEPT_DAYS - 0.1, KEPT_DAYS + 0.1])
     await keep(store, MINE, 7)
 
