@@ -32,7 +32,7 @@ from tests.proxy import TcpProxy, tcp_proxy
 LONG = int(os.environ.get("SHOPBELL_KILLS", "20")) >= 100
 EACH = 50 if LONG else 3  # sockets of each kind through each node
 LIVENESS = {"ping_seconds": "2", "pong_seconds": "1", "outbox_seconds": "2"}
-CLOSED_SECONDS = 8.0  # a ping, the wait for its pong, the wheel's turns, the closing handshake that nobody answers
+CLOSED_SECONDS = 10.0  # a ping every 2 s, 1 s for its pong, 5 s for the closing handshake, and the turns of the wheel
 GONE_SECONDS = CLOSED_SECONDS + SHORTER["grace"] + 2.0
 ANSWER_SECONDS = 1.0  # at most, for 99 of 100 others
 LOUD = "x" * 8000
