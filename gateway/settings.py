@@ -287,7 +287,7 @@ class Settings:
     )
     handshakes_per_second: int = setting("1000", whole(1, 1_000_000), "New sockets a second; more get 503.")
     unauthenticated_sockets: int = setting(
-        "500", whole(1, 1_000_000), "Sockets that haven't said hello yet; more get 503."
+        "2000", whole(1, 1_000_000), "Sockets that haven't said hello yet; more get 503."
     )
     unauthenticated_per_address: int = setting(
         "20", whole(1, 1_000_000), "Of these, sockets from one address; more get 429."

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any, Literal
 
 import orjson
@@ -40,14 +41,16 @@ class Line(WSListener):
         self.is_synced: asyncio.Future[bool] = loop.create_future()
         self.is_over: asyncio.Future[Any] = loop.create_future()
         self.is_asked: asyncio.Future[Any] = loop.create_future()
-        self.transport: WSTransport
+        self.transport: WSTransport | None = None
 
     def say(self, frame: dict[str, Any]) -> None:
+        assert self.transport is not None
         self.transport.send(TEXT, orjson.dumps(frame))
 
     def leave(self) -> None:
         """Say goodbye; nothing more is heard of it."""
         self.hear = _nobody
+        assert self.transport is not None
         self.transport.send_close(WSCloseCode.OK)
         self.transport.disconnect()
 
@@ -81,8 +84,11 @@ class Line(WSListener):
             self.is_asked.set_result(tuple(frame["after"]))
 
 
+_addresses = (f"127.1.{number // 250 % 250}.{number % 250 + 1}" for number in count())
+
+
 class Lurker:
-    """`live` keeps it connected until it is cancelled; its log is like a client's."""
+    """`live` keeps it connected until it is cancelled; its log is like a client's. Each has an address of its own."""
 
     def __init__(
         self, person: Person, door: Door, dice: random.Random, course: Course, manner: Manner = "moves"
@@ -102,6 +108,7 @@ class Lurker:
         self.seqs: dict[str, int] = {}
         self._person = person
         self._door = door
+        self._address = next(_addresses)
         self._dice = dice
         self._course = course
         self._epoch = ""
@@ -209,7 +216,10 @@ class Lurker:
                     f"ws://127.0.0.1:{port}/v1/socket",
                     extra_headers={"Origin": f"http://127.0.0.1:{port}"},
                     read_buffer_init_size=4096,
+                    local_addr=(self._address, 0),
                 )
+                if line.transport is None:  # ended before it was answered, which picows takes for a success
+                    return None
                 return line if await line.is_synced else None
         except WSHandshakeError:
             self.turned_away += 1

@@ -14,7 +14,7 @@ from tests.chaos.server import EMAILS, PASSWORD
 from tests.history import Kept, Log, Stored, Verdict, check
 
 QUICK = Pace(first=0.05, base=0.05, cap=0.3, floor=0.01)  # a restart takes a second; nobody should sleep through it
-PATIENCE = 60.0  # of an ask, over some restarts
+PATIENCE = 150.0  # of an ask, over some restarts, and over faults of which one follows the other
 QUIET_SECONDS = 20.0  # for everybody to be up to date in the end
 NORMAL_REFUSALS = {"taken", "invalid_state"}  # two agents had the same idea
 
