@@ -201,7 +201,9 @@ class Batch:
     def _outcome(self, account: str, needs: Needs) -> str:
         """What the asker of a resend was told besides. It stands in the ask's own entry."""
         entry = self._entry(account, needs) if needs.entry is not None else None
-        return str((entry.data or {}).get("outcome", "")) if entry is not None and entry.kind == "activity" else ""
+        if entry is None or entry.activity != "transferred" or entry.data is None:
+            return ""
+        return "queued" if entry.data["queued"] else "assigned"
 
     def _check_order(self, account: str, actor: Actor, conversation: Conversation | None, after: str) -> None:
         """Behind, unless the sender's previous entry is stored (or is in this batch before this one)."""

@@ -32,8 +32,9 @@ from gateway.arrivals import frames_of, snapshot_of
 from gateway.bulletin import Bulletin, of_commit, of_missed
 from gateway.timers import ask_of
 from tests import builders
-from tests.builders import DANA, ELI, MINE, NOA, RIVAL, SOMCHAI, STRANGER, TEAM, StillClock, a_contact, populate
+from tests.builders import DANA, ECHO, ELI, MINE, NOA, RIVAL, SOMCHAI, STRANGER, TEAM, StillClock, a_contact, populate
 from tests.engines import StoreEngine
+from tests.floor import Here, give_slots, set_up
 from tests.office import Office, Result
 
 T = TypeVar("T")
@@ -46,7 +47,17 @@ SECRET = "for-staff-alone"  # in the text of every note
 STAFF_IDS = re.compile(rb"(?:agt|bot)_\w+")
 MARK = re.compile(r"[0-9a-f]{12}$")
 CONTACT_IDS = re.compile(rb"con_\w+")
-OF_STAFF = (b'"tags"', b'"followers"', b'"attributes"', b'"snoozed_until"', b'"rewritten"', b'"priority"', b'"preview"')
+OF_STAFF = (
+    b'"routing"',
+    b'"queued_at"',
+    b'"tags"',
+    b'"followers"',
+    b'"attributes"',
+    b'"snoozed_until"',
+    b'"rewritten"',
+    b'"priority"',
+    b'"preview"',
+)
 
 
 @dataclass
@@ -89,11 +100,14 @@ class Shop:
         self.gone: set[str] = set()
         self.emptied: dict[str, int] = {}
         self.erased: set[bytes] = set()
+        self.here = Here(NOA, SOMCHAI, ECHO)
         self.observers = [Observer(actor) for actor in (NOA, SOMCHAI, DANA, ELI, RIVAL, STRANGER, FAY)]
         self._runner = asyncio.Runner()
         self._store = self.run(self.engine.open())
         self.epoch = self._store.epoch
         self.run(populate(self._store, PEOPLE))
+        self.run(set_up(self._store, (NOA, SOMCHAI, ECHO), answer_seconds=15, return_seconds=10, bounces=2))
+        self.run(give_slots(self._store, 2, NOA, SOMCHAI))
         self.run(self._store.administer(_upload))
         self.run(self._store.administer(_declare))
         self.run(self._begin())
@@ -119,7 +133,7 @@ class Shop:
 
     async def _begin(self) -> None:
         self._reading = Reading(self._store)
-        self._office = Office(self._store, self.clock, BatchLimits(asks=5))
+        self._office = Office(self._store, self.clock, BatchLimits(asks=5), duty=self.here)
         self._working = asyncio.create_task(self._office.ledger.run())
 
     async def _end(self) -> None:
@@ -194,6 +208,8 @@ class Shop:
 
     def _note_move(self, move: Move) -> None:
         conversation = move.after.id
+        is_held = move.after.assignee is not None
+        assert is_held if move.after.status == "open" else not is_held or move.after.status != "queued"
         if move.before is None:
             self.conversations[move.account].append(conversation)
         for written in move.entries:

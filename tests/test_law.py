@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import ClassVar
+from typing import ClassVar, Literal
 from unittest import mock
 
 from hypothesis import HealthCheck, settings
@@ -23,6 +23,7 @@ from chat.model import Actor, Ask, Entry, Lasting
 from chat.rules import contacts as of_contacts
 from chat.rules.assignment import Assign, Claim
 from chat.rules.attributes import Describe
+from chat.rules.availability import Observe, SetAvailability
 from chat.rules.blocks import Block, Button, Buttons, Card, Field, Form
 from chat.rules.contacts import Erase, Merge, Unblock, Update
 from chat.rules.conversations import Reopen, Resolve
@@ -34,9 +35,11 @@ from chat.rules.postbacks import Press
 from chat.rules.priority import Prioritize
 from chat.rules.reactions import React
 from chat.rules.receipts import Delivered, Read
+from chat.rules.routing import Run
 from chat.rules.snooze import Snooze, Wake
 from chat.rules.subject import Rename
 from chat.rules.tags import Tag
+from chat.rules.transfer import Transfer
 from chat.store import postgres_pool, sqlite
 from chat.ticket import Done
 from tests.builders import (
@@ -76,15 +79,16 @@ STAFF_VERBS = (
     *("edit", "edit", "withdraw", "react", "react", "unreact", "rich", "rich", "file", "note file"),
     *("snooze", "snooze", "unsnooze", "tag", "prioritize", "rename", "follow", "follow", "unfollow", "describe"),
     *("update", "update", "block", "unblock"),
+    *("transfer", "transfer", "to team", "route", "route", "come", "go", "shift", "choose"),
 )
 BAD_VERBS = (
     *("start", "send", "note", "claim", "assign", "team", "resolve", "reopen"),  # by whoever may not
     *("edit", "withdraw", "react", "press", "submit", "rich", "file", "note file"),
     *("snooze", "wake", "tag", "prioritize", "rename", "follow", "describe", "update", "block", "unblock", "merge"),
-    *("reuse", "blank", "nowhere", "behind", "impossible"),
+    *("reuse", "blank", "nowhere", "behind", "impossible", "transfer", "to team", "choose"),
 )
 EXPECTED = {"bad_request", "forbidden", "not_found", "id_reused", "taken", "invalid_state", "behind"}
-EXPECTED |= {"blocked", "changed"}
+EXPECTED |= {"blocked", "changed", "full"}
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ class Law(RuleBasedStateMachine):
         actor, asked = self._ask(wish)
         before = self.shop.cursors[actor.account]
         results = self.shop.carry_out([(actor, asked)] * times, tell_heads=False)
-        is_wide = isinstance(asked, Read | Delivered | Update | Merge | Erase)
+        is_wide = isinstance(asked, Read | Delivered | Update | Merge | Erase | Run | Observe)
         assert self.shop.cursors[actor.account] - before <= 1 or is_wide
         for result in results:
             self._judge(actor, asked, result)
@@ -272,6 +276,17 @@ class Law(RuleBasedStateMachine):
         assert (result.conversation, result.seq, result.at) == (first.conversation, first.seq, first.at)
         assert result.again == (result is not first)
 
+    def _moves(self, verb: str, number: int) -> tuple[str, ...]:
+        """Somebody comes, goes, or is at the end or the beginning of a shift."""
+        who, here = (NOA, SOMCHAI, ECHO)[number % 3], self.shop.here
+        if verb == "come":
+            here.comes(who)
+        elif verb == "go":
+            here.goes(who)
+        else:
+            here.off_shift ^= {who.id}
+        return (who.id,)
+
     def _ask(self, wish: Wish) -> tuple[Actor, Ask]:
         actor, number = wish.actor, wish.number
         id, conversation = an_id(next(self.numbers)), self._where(wish)
@@ -321,6 +336,16 @@ class Law(RuleBasedStateMachine):
                 return actor, Assign(id=id, conversation=conversation, assignee=assignee)
             case "team":
                 return actor, Assign(id=id, conversation=conversation, team=(TEAM, None, "tem_none")[number % 3])
+            case "transfer" | "to team":
+                to = (TEAM, "tem_none")[number % 2] if wish.verb == "to team" else ASSIGNABLE[number % 9] or TEAM
+                full: Literal["queue", "refuse"] = "refuse" if number % 4 == 3 else "queue"
+                return actor, Transfer(id=id, conversation=conversation, to=to, note=f"{SECRET} {id}", when_full=full)
+            case "route":
+                return system(MINE), Run(id=id)
+            case "come" | "go" | "shift":
+                return system(MINE), Observe(id=id, members=self._moves(wish.verb, number), cause=wish.verb)
+            case "choose":
+                return actor, SetAvailability(availability="busy" if number % 4 == 0 else "available")
             case "resolve":
                 return actor, Resolve(id=id, conversation=conversation)
             case "reopen":

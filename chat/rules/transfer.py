@@ -136,7 +136,7 @@ def _lines(ask: Transfer, after: Conversation, outcome: str, seq: int, turn: Tur
     """What the contact may read says nothing of who it was and who it is."""
     what = {"to": ask.to, "assignee": after.assignee, "team": after.team}
     lines = [
-        activity(ask.id, "transferred", seq, turn, data={"outcome": outcome}),
+        activity(ask.id, "transferred", seq, turn, data={"queued": outcome == "queued"}),
         activity(f"{ask.id}-assigned", "assigned", seq, turn, audience="staff", data=what),
     ]
     if ask.note:

@@ -77,6 +77,7 @@ def test_every_ask_of_the_catalog_is_understood(command: Any) -> None:
     frame = {"type": command.name, "ref": 1, "id": an_id(1), "conversation": C, "inbox": "inb_1", "text": "x", "seq": 1}
     frame |= {"entry": an_id(2), "emoji": "👍", "button": "yes", "values": {}, "on": True, "attributes": {}}
     frame |= {"contact": "con_1", "into": "con_2", "until": None, "priority": 1, "subject": "x"}
+    frame |= {"to": "agt_1", "availability": "busy", "members": ["agt_1"], "cause": "shift"}
 
     ask = decoded(frame)
 

@@ -37,7 +37,7 @@ def test_the_contact_reads_one_line_that_names_nobody() -> None:
 
     assert [entry.activity or entry.kind for entry in change.entries] == ["transferred", "assigned", "note"]
     (line,) = contact_entries(change.entries)
-    assert (line.author.id, line.data) == (None, {"outcome": "assigned"})
+    assert (line.author.id, line.data) == (None, {"queued": False})
     assert (change.outcome, change.conversation.followers) == ("assigned", (NOA.id,))
 
 
