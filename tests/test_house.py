@@ -51,8 +51,11 @@ FORBIDDEN_NAMES = {
 PURE = (
     "chat/access.py",
     "chat/catalog.py",
+    "chat/correction.py",
     "chat/errors.py",
     "chat/folding.py",
+    "chat/forecast.py",
+    "chat/handled.py",
     "chat/model.py",
     "chat/routing.py",
     "chat/rules",
