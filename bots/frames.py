@@ -167,6 +167,42 @@ class Presence(TypedDict):
     present: list[str]
 
 
+class AgentStatus(TypedDict):
+    agent: str
+    status: Literal["accepting_chats", "not_accepting_chats", "offline"]
+    reason: str
+    until: int | None
+    slots: int
+    used: int
+    availability: Literal["available", "busy", "away"]
+    availability_reason: str
+    since: int
+
+
+class Statuses(TypedDict):
+    type: Literal["statuses"]
+    whole: bool
+    statuses: list[AgentStatus]
+
+
+class Queue(TypedDict):
+    type: Literal["queue"]
+    conversation: str
+    position: int | None
+    eta: list[int] | None  # seconds: from, to
+    opens_at: int | None
+
+
+class InboxStatus(TypedDict):
+    type: Literal["inbox.status"]
+    inbox: str
+    status: Literal["open", "busy", "away"]
+    opens_at: int | None
+    until: int | None
+    then: Literal["open", "busy", "away"]
+    reply_seconds: int | None
+
+
 class Ping(TypedDict):
     type: Literal["ping"]
     n: int
@@ -179,7 +215,22 @@ class Reconnect(TypedDict):
 
 
 Frame = (
-    Welcome | Ok | Refusal | Change | Snapshot | Heads | Gone | Reset | Synced | Signal | Presence | Ping | Reconnect
+    Welcome
+    | Ok
+    | Refusal
+    | Change
+    | Snapshot
+    | Heads
+    | Gone
+    | Reset
+    | Synced
+    | Signal
+    | Presence
+    | Statuses
+    | Queue
+    | InboxStatus
+    | Ping
+    | Reconnect
 )
 
 

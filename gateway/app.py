@@ -22,12 +22,15 @@ from chat.clock import Clock, SystemClock
 from chat.directory import Directory
 from chat.errors import Unavailable
 from chat.finder import Finder
+from chat.floors import Floors
 from chat.gather import BatchLimits
 from chat.identities import Identities
 from chat.ledger import Ledger
 from chat.model import ActorKind
 from chat.passwords import Passwords
+from chat.promises import Promises
 from chat.reading import Reading
+from chat.retention import Retention
 from chat.sealing import Sealer
 from chat.sessions import Sessions
 from chat.store import Store
@@ -37,14 +40,30 @@ from chat.uploads import Uploads
 from gateway import pages
 from gateway.address import Addresses
 from gateway.admission import Admission, HandshakeLimits
-from gateway.api import backoffice, conversations, health, keys, login, me, search, session, staff, token, totp, uploads
+from gateway.api import (
+    availability,
+    backoffice,
+    conversations,
+    health,
+    keys,
+    login,
+    me,
+    search,
+    session,
+    staff,
+    token,
+    totp,
+    uploads,
+)
 from gateway.api.asker import Askers
 from gateway.api.login import Logins
 from gateway.arrivals import Arrivals, Desk
 from gateway.asking import Asking
 from gateway.auth import Doorkeeper, Tokens
 from gateway.budget import Budget, limited
+from gateway.dispatch import Dispatch
 from gateway.drain import DrainingServer, DrainTimes, drain
+from gateway.duty import NodeDuty
 from gateway.engines import new_bus, new_debts, new_presence, new_redis, open_store
 from gateway.files.intake import Intake, IntakeLimits
 from gateway.files.links import Links
@@ -59,9 +78,12 @@ from gateway.line import Line
 from gateway.metrics import new_metrics
 from gateway.origins import Origins
 from gateway.outbox import OutboxLimits
+from gateway.prospects import Prospects
 from gateway.protocol import CloseCode
+from gateway.queues import Queues
 from gateway.relay import Relay
 from gateway.requests import Pending, RequestProtocol
+from gateway.retention import RETENTION_SECONDS, Forgetting
 from gateway.revocation import Revocations
 from gateway.roll import Roll
 from gateway.secret import kept_secrets
@@ -115,16 +137,31 @@ class Shopbell:
         new_meter = self._sharing.meter
         self._relay = Relay(hub, self._bus, switchboard, reading, dirty.flush, metrics)
         self._signals = Signals(hub, switchboard, reading, dirty.flush, metrics, clock)
+        rounds = Rounds(presence, clock.ticks, times=PRESENCE, version=version("shopbell"))
+        duty = NodeDuty(rounds)
         limits = BatchLimits(settings.batch_asks, settings.batch_ms / 1000, settings.gather_asks, settings.gather_bytes)
         lanes = settings.lanes if settings.is_on_postgres else 1
-        self.ledger = Ledger(store, clock, self._relay.settle, limits, lanes=lanes)
+        self.ledger = Ledger(store, clock, self._relay.settle, limits, lanes=lanes, duty=duty)
         self._relay.connect(self.ledger)
         store.listen(self._begin_anew)
         self._indexing = Indexing(store, clock, lambda: self.ledger.is_at_work)
         self.asking = Asking(self._relay.submit)
-        self._alarms = Alarms(Timers(store), self.asking.ask, clock)
-        rounds = Rounds(presence, clock.ticks, times=PRESENCE, version=version("shopbell"))
         self._roll = Roll(rounds, switchboard, dirty.flush, clock.ticks)
+        prospects = Prospects(Promises(store), duty, clock)
+        self._dispatch = self._relay.follower = Dispatch(
+            floors=Floors(store),
+            duty=duty,
+            rounds=rounds,
+            switchboard=switchboard,
+            queues=Queues(prospects.show, prospects.look, hub.contacts),
+            prospects=prospects,
+            ask=self.asking.ask,
+            follow=self._relay.follow,
+            is_bus_healthy=lambda: self._bus.is_healthy,
+            flush=dirty.flush,
+            clock=clock,
+        )
+        self._alarms = Alarms(Timers(store), self._dispatch.ring, clock)
         self._wheel = Wheel(settings.ping_seconds, settings.pong_seconds, dirty.flush)
         origins = Origins(settings.public_url)
         addresses = Addresses(settings.trusted_proxies)
@@ -186,6 +223,7 @@ class Shopbell:
             follow=self._relay.follow,
             reach=self._relay.streams.reach,
             roll=self._roll,
+            dispatch=self._dispatch,
             tasks=self._tasks,
             clock=clock,
             flush=dirty.flush,
@@ -198,6 +236,7 @@ class Shopbell:
         logins = Logins(directory, passwords, totps, throttle)
         rows, files = Uploads(store, clock), FileStore(settings.files)
         self.files = Sweep(rows, files, clock)
+        self._forgetting = Forgetting(Retention(store), clock)
         intake = Intake(rows, files, Pictures(), _intake_limits(settings), metrics)
         self.routes: list[BaseRoute] = [
             *health.routes(
@@ -226,6 +265,7 @@ class Shopbell:
             *staff.routes(directory, askers),
             *search.routes(Finder(store), askers),
             *uploads.routes(rows, intake, Serving(files, metrics.download_bytes), Links(secret, clock), askers),
+            *availability.routes(directory, askers, clock, self._dispatch.floor, prospects.show, prospects.look),
             *backoffice.routes(
                 store,
                 clock,
@@ -238,6 +278,7 @@ class Shopbell:
                 self.files.delete_of_contact,
                 settings.public_url[0],
                 origins,
+                self._dispatch.administered,
             ),
             *pages.routes(directory, settings.public_url, pages.Built()),
         ]
@@ -257,11 +298,13 @@ class Shopbell:
             others = [
                 group.create_task(self._bus.run()),
                 group.create_task(self._signals.run()),
+                group.create_task(self._dispatch.run()),
                 group.create_task(self._sharing.run()),
                 group.create_task(self._relay.streams.run()),
                 group.create_task(self._every(TICK_SECONDS, self._tick)),
                 group.create_task(self._every(SWEEP_SECONDS, self._relay.let_go)),
                 group.create_task(self._every(FILE_SWEEP_SECONDS, self.files.run)),
+                group.create_task(self._every(RETENTION_SECONDS, self._forgetting.run)),
                 group.create_task(self._revocations.run()),
                 group.create_task(self._every(OLD_SESSIONS_SECONDS, self._sweep_sessions)),
                 group.create_task(self._every(TICK_SECONDS, self._alarms.ring)),
@@ -313,6 +356,7 @@ class Shopbell:
 
     def _start_drain(self) -> asyncio.Task[None]:
         self._roll.drain()
+        self._dispatch.drain()
         settings = self._settings
         times = DrainTimes(
             settings.drain_spread_seconds,

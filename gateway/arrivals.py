@@ -16,6 +16,7 @@ from chat.reading import CatchUp, Missed, Reading, Returning, Snapshot
 from gateway import protocol
 from gateway.auth import Identity, Unauthorized
 from gateway.batched import Batched
+from gateway.dispatch import Dispatch
 from gateway.limits import Meter
 from gateway.metrics import Metrics
 from gateway.protocol import WATCH_LIMIT, CloseCode, Hello, Limits, Resume
@@ -60,6 +61,7 @@ class Arrivals:
         follow: Callable[[str], Awaitable[None]],
         reach: Callable[[str, int], Awaitable[None]],
         roll: Roll,
+        dispatch: Dispatch,
         tasks: Tasks,
         clock: Clock,
         flush: Callable[[], None],
@@ -73,6 +75,7 @@ class Arrivals:
         self._follow = follow
         self._reach = reach
         self._roll = roll
+        self._dispatch = dispatch
         self._tasks = tasks
         self._clock = clock
         self._flush = flush
@@ -97,6 +100,7 @@ class Arrivals:
     def farewell(self, socket: Socket) -> None:
         if socket.actor.is_staff:
             self._roll.leave(socket, for_good=socket.is_dismissed)
+        self._dispatch.leave(socket)
 
     async def _guarded(self, socket: Socket, work: Awaitable[None]) -> None:
         try:
@@ -144,6 +148,7 @@ class Arrivals:
         socket.live(limits)
         if actor.is_staff:
             self._roll.enter(socket)
+        self._dispatch.enter(socket, identity.inbox)
 
     async def _bring_up_to_date(self, socket: Socket, actor: Actor, resume: Resume | None) -> None:
         if actor.kind == "contact":

@@ -32,6 +32,8 @@ class Identity(Struct, frozen=True, gc=False):
     expires_at: int
     is_vouched: bool = False
     """A contact that a shop's backend has signed for."""
+    inbox: str | None = None
+    """The door that a contact came to."""
 
     @property
     def account(self) -> str:
@@ -114,7 +116,7 @@ class Doorkeeper:
         session = await self._by_id.get(claims["ses"])
         if session is None or (session.actor.account, session.actor.id) != (claims["acc"], claims["sub"]):
             raise Unauthorized
-        return Identity(session.actor, session.id, session.expires_at, session.is_vouched)
+        return Identity(session.actor, session.id, session.expires_at, session.is_vouched, session.inbox)
 
     async def close(self) -> None:
         await self._by_id.close()

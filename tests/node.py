@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 from argon2 import PasswordHasher
 
-from chat.clock import SystemClock
+from chat.clock import Clock, SystemClock
 from chat.directory import Agent, Directory
 from chat.passwords import Passwords
 from chat.sessions import Session, Sessions
@@ -49,6 +49,19 @@ WIDE = {
     "drain_wait_seconds": "0",
     "drain_flush_seconds": "1",
 }
+
+
+class ShiftedClock(SystemClock):
+    """The machine's own, but for wall time that a test moves ahead."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def now(self) -> int:
+        return super().now() + self.ahead
+
+    def move(self, seconds: float) -> None:
+        self.ahead += round(seconds * 1000)
 
 
 class Complaints(logging.Handler):
@@ -191,7 +204,9 @@ def a_data_folder(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def a_node(folder: Path, *, beside: Node | None = None, **chosen: Any) -> AsyncIterator[Node]:
+async def a_node(
+    folder: Path, *, beside: Node | None = None, clock: Clock | None = None, **chosen: Any
+) -> AsyncIterator[Node]:
     """A node that serves until the block ends; it must not have complained. Settings by their names.
 
     `beside` another one, it has the same database, by the settings. Two of them end in the opposite order.
@@ -200,7 +215,7 @@ async def a_node(folder: Path, *, beside: Node | None = None, **chosen: Any) -> 
     port = listener.getsockname()[1]
     values = {"data": a_data_folder(folder), "port": port, "secret": SECRET, **WIDE, **chosen}
     read = settings.read({f"SHOPBELL_{name.upper()}": str(value) for name, value in values.items()})
-    store, clock = await open_store(read), SystemClock()
+    store, clock = await open_store(read), clock or SystemClock()
     directory = Directory(store, clock)
     if beside is None:
         passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))

@@ -109,7 +109,10 @@ async def test_sockets_come_and_go_and_nothing_of_them_stays(node: Node) -> None
     hub, wheel = parts.hub, parts.wheel
     assert not any((hub._contacts, hub._watchers, hub._staff, hub._agents, wheel.hurried, *wheel._slots))
     assert not node.shopbell._roll._boards
-    await node.eventually(lambda: not node.shopbell._roll._rounds._pages)  # they are in grace, which Redis keeps
+    pages = node.shopbell._roll._rounds._pages  # the account is followed a little longer, and who is here known so long
+    await node.eventually(lambda: all(page.roster.is_over(page.asked_at) for page in pages.values()))
+    dispatch = node.shopbell._dispatch
+    assert not any((dispatch._statuses._boards, dispatch._queues._desks))
     assert parts.admission._waiting == 0
 
 

@@ -81,14 +81,12 @@ def test_who_becomes_free_gets_what_waits_by_the_node_that_has_its_socket() -> N
         case = a_case(facts, own=own, waiting=[at(1)])
         case.agenda.begin_run(1.0)
         looks(case, 2.0, here=())
-        assert not case.can_route
-        assert case.agenda.run == NEVER
+        assert (case.can_route, case.agenda.run) == (False, NEVER)
         facts.here.add("agt_noa")
 
         looks(case, 5.0)
 
-        assert case.can_route
-        assert case.agenda.run == due
+        assert (case.can_route, case.agenda.run) == (True, due)
 
 
 def test_what_could_be_given_and_was_not_is_tried_again_later() -> None:

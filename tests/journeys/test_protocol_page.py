@@ -78,6 +78,7 @@ class Story:
         self._sent = iter(examples("client"))
         in_an_hour = node.shopbell.node.clock.now() + 3_600_000
         self._real = {"inb_2c26b46b68ffc68ff99b453c": node.mine.door.id, "1795373400000": str(in_an_hour)}
+        self._real["tem_4f9c27d1b0e8a5637c21de90"] = node.mine.team.id
         self._peers: dict[str, Peer] = {}
         self.heard: dict[str, list[Frame]] = {"contact": [], "agent": []}
 
@@ -108,6 +109,7 @@ class Story:
                     await self._hear("agent", "signal")
         await self._strangers(tokens)
         self.heard["contact"].append(json.loads(protocol.reconnect(5000, "deploy")))  # sent on SIGTERM: test_drain.py
+        self.heard["contact"].append(json.loads(protocol.queue("cnv_x", 2, (120, 300), None)))  # where there is a team
 
     async def _others(self) -> None:
         """Contacts that aren't the page's own, and what the account has declared."""
@@ -123,10 +125,12 @@ class Story:
             self._peers[who].leave()
         self._peers[who] = await self._node.peer()
         self._peers[who].answers_pings = False
+        self._peers[who].hears_duty = True
         await self._say(Example("client", who, {**hello, "token": tokens[who]}))
         await self._hear(who, "synced")
-        if who == "agent":
-            await self._hear(who, "presence")
+        for wanted in ("inbox.status",) if who == "contact" else ("presence", "statuses"):
+            if not any(frame["type"] == wanted for frame in self.heard[who]):
+                await self._hear(who, wanted)
 
     async def _watch(self) -> None:
         """A snapshot comes for what nobody has claimed, then a change of it; what isn't there is gone."""

@@ -160,6 +160,38 @@ export interface Presence {
   readonly type: "presence";
   readonly present: readonly string[];
 }
+export interface AgentStatus {
+  readonly agent: string;
+  readonly status: "accepting_chats" | "not_accepting_chats" | "offline";
+  readonly reason: string; // why: not_present, off_shift, time_off, away, busy, winding_down, full, free
+  readonly until: number | null;
+  readonly slots: number;
+  readonly used: number;
+  readonly availability: "available" | "busy" | "away";
+  readonly availability_reason: string;
+  readonly since: number;
+}
+export interface Statuses {
+  readonly type: "statuses";
+  readonly whole: boolean; // of several frames the first one says so
+  readonly statuses: readonly AgentStatus[];
+}
+export interface Queue {
+  readonly type: "queue";
+  readonly conversation: string;
+  readonly position: number | null;
+  readonly eta: readonly [number, number] | null; // seconds
+  readonly opens_at: number | null; // where the wait goes on beyond closing time
+}
+export interface InboxStatus {
+  readonly type: "inbox.status";
+  readonly inbox: string;
+  readonly status: "open" | "busy" | "away";
+  readonly opens_at: number | null;
+  readonly until: number | null; // from then on it is `then`, if nothing more was heard
+  readonly then: "open" | "busy" | "away";
+  readonly reply_seconds: number | null;
+}
 export interface Ping {
   readonly type: "ping";
   readonly n: number;
@@ -171,7 +203,8 @@ export interface Reconnect {
 }
 
 export type ServerFrame =
-  | Welcome | Ok | RefusedFrame | Change | Snapshot | Heads | Gone | Reset | Synced | Signal | Presence | Ping | Reconnect;
+  | Welcome | Ok | RefusedFrame | Change | Snapshot | Heads | Gone | Reset | Synced | Signal | Presence
+  | Statuses | Queue | InboxStatus | Ping | Reconnect;
 
 // ---- client to server. Lasting asks; the client adds `ref`, and `id` and `after` where they are missing.
 

@@ -1,0 +1,182 @@
+"""What shoppers are told: how long it may take from their place, what the door shows, and how soon answers come."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+
+from msgspec import Struct
+
+from chat import eta
+from chat.clock import Clock
+from chat.errors import Unavailable
+from chat.floors import Door
+from chat.model import Member, TeamRules
+from chat.promises import Lately, Promise, Promises
+from chat.waiting import queued_at
+from gateway.duty import NodeDuty, shift_of
+from gateway.floor import Floor
+from gateway.queues import Prospect, Shown
+from gateway.reception import shown_at
+
+log = logging.getLogger("gateway.prospects")
+
+FRESH_SECONDS = 60.0  # for so long what was read of recent waits and answers is good enough
+ROUNDED_SECONDS = 10  # nobody believes more, and a figure that changes all the time says nothing
+PROMISED = 100  # at once: of a crowd that comes in one moment the others are told the same a moment later
+
+
+class Known(Struct):
+    """Of one account, and when it was read."""
+
+    at: float
+    lately: Lately
+    replies: Mapping[str, int]
+
+
+NOTHING = Known(float("-inf"), Lately(), {})
+
+
+class Prospects:
+    """What was read of an account is kept until it is forgotten."""
+
+    def __init__(self, promises: Promises, duty: NodeDuty, clock: Clock) -> None:
+        self._promises = promises
+        self._duty = duty
+        self._clock = clock
+        self._known: dict[str, Known] = {}
+
+    async def read(self, account: str) -> None:
+        """Read what estimates are made from, unless that was done a moment ago. While the store is away, what is known
+        must do."""
+        now = self._clock.ticks()
+        if now - self._known.get(account, NOTHING).at < FRESH_SECONDS:
+            return
+        try:
+            lately = await self._promises.lately(account, self._clock.now())
+            replies = await self._promises.reply_seconds(account, self._clock.now())
+        except Unavailable as error:
+            log.warning("what became of earlier waits can't be read: %s", error)
+            return
+        self._known[account] = Known(now, lately, replies)
+
+    def forget(self, account: str) -> None:
+        """Nobody is told anything of it any more."""
+        self._known.pop(account, None)
+
+    # --- what is shown --------------------------------------------------------------------------------------------
+
+    def show(self, floor: Floor, door: Door, at: int) -> Shown:
+        """What a door shows at a moment (ms)."""
+        found = shown_at(floor, door, self._duty, at)
+        replies = self._known.get(floor.account, NOTHING).replies
+        return Shown(found.status, found.opens_at, found.until, found.then, replies.get(door.id))
+
+    def look(self, floor: Floor, at: int) -> Mapping[str, Prospect]:
+        """What everybody who waits is told at a moment (ms)."""
+        ranges = self._ranges(floor, at)
+        shown: dict[str, Shown] = {}
+        told: dict[str, Prospect] = {}
+        for id_, (_, place, found) in ranges.items():
+            inbox = floor.waiting[id_].inbox
+            if inbox not in shown and inbox in floor.doors:
+                shown[inbox] = self.show(floor, floor.doors[inbox], at)
+            told[id_] = _prospect(place, found, shown.get(inbox), at)
+        return told
+
+    async def promise(self, floor: Floor, conversations: Collection[str]) -> None:
+        """Write down what those are told who have begun to wait, if somebody can say."""
+        await self.read(floor.account)
+        at = self._clock.now()
+        ranges = self._ranges(floor, at) if conversations else {}
+        promises = []
+        for id_ in list(conversations)[:PROMISED]:
+            team, place, found = ranges.get(id_, ("", 0, None))
+            if found is None:
+                continue
+            queued = queued_at(floor.waiting[id_])
+            waited = max(0, at - queued)
+            promises.append(
+                Promise(id_, queued, team, place, found.estimate + waited, found.low + waited, found.high + waited)
+            )
+        if promises:
+            try:
+                await self._promises.make(floor.account, promises)
+            except Unavailable as error:
+                log.warning("what was promised can't be written: %s", error)
+
+    # --- how it is worked out -------------------------------------------------------------------------------------
+
+    def _ranges(self, floor: Floor, at: int) -> dict[str, tuple[str, int, eta.Range | None]]:
+        """Of each that waits for a team that somebody is routed to: the team, the place, and how long it may take."""
+        places = floor.places()
+        by_team: dict[str, tuple[list[tuple[int, int]], float, eta.Lesson]] = {}
+        found: dict[str, tuple[str, int, eta.Range | None]] = {}
+        for each in floor.queue():
+            id_ = each.conversation.id
+            if id_ not in places:
+                continue
+            team = each.teams[0]
+            rules = floor.teams.get(team)
+            if rules is None or rules.policy == "manual":
+                found[id_] = (team, places[id_], None)
+                continue
+            if team not in by_team:
+                by_team[team] = (self._slots(floor, rules, at), *self._measured(floor.account, team))
+            found[id_] = (team, places[id_], eta.estimate(places[id_], *by_team[team]))
+        return found
+
+    def _measured(self, account: str, team: str) -> tuple[float, eta.Lesson]:
+        lately = self._known.get(account, NOTHING).lately
+        worked = [each.worked for each in lately.handles if each.team == team]
+        ended = [eta.Ended(each.place, each.estimate, each.took) for each in lately.waits if each.team == team]
+        return eta.handle_time(worked), eta.lesson(ended)
+
+    def _slots(self, floor: Floor, rules: TeamRules, at: int) -> list[tuple[int, int]]:
+        """How many of the team's slots there are from which moment on (ms from now)."""
+        moves: Counter[int] = Counter()
+        for member in floor.members.values():
+            if rules.id in member.teams:
+                for begins, ends in self._presences(floor, member, at):
+                    moves[begins] += member.slots
+                    if ends is not None:
+                        moves[ends] -= member.slots
+        return _steps(moves)
+
+    def _presences(self, floor: Floor, member: Member, at: int) -> Iterable[tuple[int, int | None]]:
+        """When somebody takes conversations: from now on, who does so; from the next shift on, who is at home. Who is
+        away by choice, or always on shift and not here, comes when nobody knows."""
+        shift = shift_of(member.schedule, at)
+        standing = floor.standings.get(member.id)
+        if standing is not None and (standing.status == "accepting_chats" or standing.reason == "full"):
+            ends = shift.ends_at if shift.winding_down_at is None else shift.winding_down_at
+            yield 0, None if ends is None else ends - at
+        elif shift.back_at is not None:
+            yield shift.back_at - at, None
+
+
+def _steps(moves: Mapping[int, int]) -> list[tuple[int, int]]:
+    steps: list[tuple[int, int]] = []
+    count = 0
+    for moment in sorted(moves):
+        count += moves[moment]
+        steps.append((moment, count))
+    return steps
+
+
+def _prospect(place: int, found: eta.Range | None, shown: Shown | None, at: int) -> Prospect:
+    """Where the wait goes on beyond closing time, it says when it opens again."""
+    opens_at = None
+    if shown is not None and shown.opens_at is not None:
+        closes = at if shown.status == "away" else shown.until
+        if found is None or (closes is not None and at + found.high > closes):
+            opens_at = shown.opens_at
+    if found is None:
+        return Prospect(place, None, opens_at)
+    low, high = (_rounded(each) for each in (found.low, found.high))
+    return Prospect(place, (low, max(high, low + ROUNDED_SECONDS)), opens_at)
+
+
+def _rounded(ms: int) -> int:
+    return round(ms / 1000 / ROUNDED_SECONDS) * ROUNDED_SECONDS
