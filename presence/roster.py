@@ -141,7 +141,7 @@ class Roster:
         self._unsaid.discard(actor)
         self._gone[actor] = Departure(now + grace, is_wanted=grace > 0)
         if not grace:
-            self._end_grace(actor)
+            self._end_grace(actor, now)
 
     def leave_all(self, now: float, grace: float) -> None:
         """All devices of this node drop."""
@@ -158,13 +158,14 @@ class Roster:
         for actor, departure in self._gone.items():
             self._gone[actor] = replace(departure, is_late=True)
 
-    def _end_grace(self, actor: str) -> None:
+    def _end_grace(self, actor: str, now: float) -> None:
         elsewhere = [lease for lease in self._leases.get(actor, ()) if lease[0]]
         if elsewhere:
             self._leases[actor] = elsewhere
         else:
             self._leases.pop(actor, None)
-        if all(node == self._node for node, _, _ in elsewhere):
+        may_be_unheard = now < self._hold_until  # a device elsewhere, whose node hasn't said it again yet
+        if not may_be_unheard and all(node == self._node for node, _, _ in elsewhere):
             self._others -= {actor}
 
     # --- the other nodes -------------------------------------------------------------------------------------

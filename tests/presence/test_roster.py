@@ -189,6 +189,19 @@ def test_who_signs_out_here_is_still_here_on_another_node() -> None:
     assert roster.look(START) == moves()
 
 
+def test_who_signs_out_here_may_be_on_another_node_that_has_not_said_it_again() -> None:
+    roster = a_roster()
+    roster.enter(NOA, "laptop")
+    hear(roster, a_table((NOA, HERE), (NOA, THERE)))
+    hear(roster, a_table((NOA, HERE), epoch="two", age=0.0))
+
+    roster.leave(NOA, "laptop", START + 1, 0.0)
+
+    assert roster.look(START + 1) == moves()
+    assert hear(roster, a_table((NOA, THERE), epoch="two", number=2, age=3.0), START + 3) == moves()
+    assert roster.look(START + TIMES.hold + 1) == moves()
+
+
 # --- nodes that die ----------------------------------------------------------------------------------------------
 
 
