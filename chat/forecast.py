@@ -76,7 +76,7 @@ def estimate(
     place: int,
     now: int,
     shifts: Sequence[tuple[int, int]],
-    elapsed: Iterable[int],
+    elapsed: Iterable[int] | None,
     handling: Handling,
     correction: Correction = NONE,
     returning: float = 1.0,
@@ -84,7 +84,8 @@ def estimate(
     """What is told to who stands at this place, from 1. None: nobody is on shift as far as is known.
 
     `shifts` are the slots of those who take something new, as (from when, how many): the first has begun, the others
-    are to come. `elapsed` is for how long (ms) each conversation has been in the hands of those who are on shift now.
+    are to come. `elapsed` is for how long (ms) each conversation has been in the hands of those who are on shift now;
+    None: all their slots are taken, nobody knows for how long.
     Of what is open when slots go, the share `returning` comes back, first in line.
     """
     slots = shifts[0][1]
@@ -116,16 +117,16 @@ def _reached(
     targets: Sequence[float],
     slots: int,
     to_come: Sequence[tuple[int, int]],
-    elapsed: Iterable[int],
+    elapsed: Iterable[int] | None,
     handling: Handling,
     returning: float,
 ) -> list[float]:
     """When so many can be expected to have become free (ms), for each target; the targets rise. inf: never."""
-    hands = sorted(elapsed) if slots else []
+    hands = sorted(elapsed or ()) if slots else []
     ages = _ages(hands, handling)
     still = float(len(hands))  # of these, in hand
     kept = 1.0  # the share of them whose slots are still there
-    free = float(slots - len(hands))  # below 0: beyond their slots
+    free = 0.0 if elapsed is None else float(slots - len(hands))  # below 0: beyond their slots
     at, found = 0.0, [0.0 for each in targets if free >= each]
     edges = [bend * handling.mean for bend in BENDS]
     steps = list(to_come)

@@ -79,6 +79,15 @@ def test_with_a_slot_free_there_is_no_wait() -> None:
     assert (found.low, found.high < MINUTE * 5) == (0, True)
 
 
+@pytest.mark.parametrize("place", [1, 7, 40])
+def test_where_nobody_knows_for_how_long_things_are_in_hand_one_is_as_good_as_another(place: int) -> None:
+    found = estimate(place, NOW, [(NOW, 6)], None, MEMORYLESS)
+
+    assert found is not None
+    assert found.low == pytest.approx(told(place, 6).low, rel=0.04)
+    assert found.high == pytest.approx(told(place, 6).high, rel=0.04)
+
+
 def test_what_is_held_beyond_the_slots_has_to_end_first() -> None:
     held = estimate(1, NOW, [(NOW, 2)], [MINUTE] * 5, MEMORYLESS)
 
