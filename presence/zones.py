@@ -75,6 +75,20 @@ def day_of(zone: ZoneInfo, at: int) -> int:
     return (_EPOCH + at * _MS).astimezone(zone).toordinal()
 
 
+@lru_cache(1000)
+def changes(zone: ZoneInfo, first: int, last: int) -> tuple[tuple[int, int, int], ...]:
+    """Every change of its clocks on these days (`date.toordinal`), as three numbers of seconds: the instant since 1970,
+    and how far clocks are ahead before and after it."""
+    found = []
+    midnights = range((first - EPOCH_DAY) * 86_400, (last - EPOCH_DAY + 1) * 86_400, 86_400)
+    offsets = [(_EPOCH + midnight * _SECOND).astimezone(zone).utcoffset() or timedelta(0) for midnight in midnights]
+    for midnight, before, after in zip(midnights, offsets, offsets[1:], strict=False):
+        if before != after:
+            at = _jump(zone, midnight, midnight + 86_400, before)
+            found.append((at, before // _SECOND, after // _SECOND))
+    return tuple(found)
+
+
 def _jump(zone: ZoneInfo, early: int, late: int, before: timedelta) -> int:
     """The second between both from which the offset isn't `before` any more."""
     while late - early > 1:

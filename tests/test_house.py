@@ -69,6 +69,8 @@ PURE = (
     "presence/calendars.py",
     "presence/coverage.py",
     "presence/extra_shifts.py",
+    "presence/foreign_calendars.py",
+    "presence/happenings.py",
     "presence/roster.py",
     "presence/schedule.py",
     "presence/shifts.py",
