@@ -42,6 +42,8 @@ class Look(Struct, frozen=True):
     waiting: Collection[Conversation]
     taken: Mapping[str, str]
     """In whose hands each open conversation is."""
+    since: Mapping[str, int] = {}
+    """Since when (ms)."""
     idle_minutes: int = 0
     """After so long without a sign of life an agent is away; 0: never."""
 
@@ -58,7 +60,7 @@ _QUEUED = (
     .order_by(conversations.c.waiting_since)
     .limit(WAITING)
 )
-_TAKEN = select(conversations.c.id, conversations.c.assignee).where(
+_TAKEN = select(conversations.c.state).where(
     conversations.c.account == _OF_KEY, conversations.c.status == "open", conversations.c.assignee.is_not(None)
 )
 _TEAMS = select(teams.c.id, teams.c.settings, teams.c.is_full).where(teams.c.account == _OF_KEY).order_by(teams.c.key)
@@ -99,6 +101,7 @@ def _look(connection: Connection, account: str) -> dict[str, Any] | None:
         return None
     own = {"key": row.key}
     found = connection.execute(_TEAMS, own).all()
+    taken = [_decode(state) for state in connection.execute(_TAKEN, own).scalars()]
     members = _gathered(connection.execute(_MEMBERS, own))
     return {
         "cursor": row.cursor,
@@ -106,7 +109,8 @@ def _look(connection: Connection, account: str) -> dict[str, Any] | None:
         "full": frozenset(team.id for team in found if team.is_full),
         "doors": _doors(connection, own),
         "waiting": [_decode(state) for state in connection.execute(_QUEUED, own).scalars()],
-        "taken": {row.id: row.assignee for row in connection.execute(_TAKEN, own)},
+        "taken": {each.id: each.assignee for each in taken},
+        "since": {each.id: held_since(each) for each in taken},
         "idle_minutes": chosen(row.settings, AccountSettings).idle_minutes,
     }
 
@@ -124,6 +128,12 @@ def _gathered(pairs: Any) -> dict[str, list[str]]:
     for of, each in pairs:
         found.setdefault(of, []).append(each)
     return found
+
+
+def held_since(conversation: Conversation) -> int:
+    """When its assignee got it (ms)."""
+    routing = conversation.routing
+    return (routing.assigned_at if routing else 0) or conversation.created_at
 
 
 def rules_of(team: str, members: tuple[str, ...], settings: dict[str, Any]) -> TeamRules:

@@ -11,6 +11,7 @@ from msgspec.json import Decoder
 from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, func, select, text
 
 from chat.belonging import account_key
+from chat.correction import Past
 from chat.model import Conversation
 from chat.store import Store
 from chat.store.tables import accounts, conversations, entries, handles, waits
@@ -29,26 +30,16 @@ class Handle(Struct, frozen=True, gc=False):
     worked: int
 
 
-class Ended(Struct, frozen=True, gc=False):
-    """The place at which a wait began, what was estimated then, and how long it was (ms)."""
-
-    team: str | None
-    place: int
-    estimate: int
-    took: int
-
-
 class Lately(Struct, frozen=True):
-    """The latest of an account, the newest first."""
+    """The latest of an account, the newest first; waits with the team that was waited for."""
 
     handles: tuple[Handle, ...] = ()
-    waits: tuple[Ended, ...] = ()
+    waits: tuple[tuple[str | None, Past], ...] = ()
 
 
 class Promise(Struct, frozen=True, gc=False):
     """What a contact is told whose conversation begins to wait: its place, and for how long (ms from `queued_at`). The
-    wait ends by `low` in half of such cases, by `high` in nine of ten; `estimate` is what it was before it was
-    corrected by what became of earlier ones."""
+    wait ends by `low` in half of such cases, by `high` in nine of ten; for the rest see `chat.forecast.Estimate`."""
 
     conversation: str
     queued_at: int
@@ -57,6 +48,9 @@ class Promise(Struct, frozen=True, gc=False):
     estimate: int
     low: int
     high: int
+    tail: int
+    closes_at: int | None = None
+    opens_at: int | None = None
 
 
 _OF_ACCOUNT = accounts.c.id == bindparam("account")
@@ -69,9 +63,20 @@ _HANDLES = (
     .limit(LATEST)
 )
 _WAITS = (
-    select(waits.c.team, waits.c.place, waits.c.estimate, waits.c.ended_at - waits.c.queued_at)
+    select(
+        waits.c.team,
+        waits.c.queued_at,
+        waits.c.ended_at - waits.c.queued_at,
+        waits.c.outcome == "answered",
+        waits.c.low,
+        waits.c.high,
+        waits.c.estimate,
+        waits.c.tail,
+        waits.c.closes_at,
+        waits.c.opens_at,
+    )
     .join_from(waits, accounts)
-    .where(_OF_ACCOUNT, waits.c.queued_at >= _SINCE, waits.c.outcome == "answered")
+    .where(_OF_ACCOUNT, waits.c.queued_at >= _SINCE, waits.c.outcome.in_(("answered", "abandoned")))
     .order_by(waits.c.queued_at.desc())
     .limit(LATEST)
 )
@@ -93,8 +98,8 @@ _ANSWERS = (
 )
 # Two nodes may do it at once, and the first to say it has said it.
 _PROMISE = text(
-    "INSERT INTO waits (conversation, queued_at, account, team, place, estimate, low, high)"
-    " VALUES (:conversation, :queued_at, :account, :team, :place, :estimate, :low, :high)"
+    "INSERT INTO waits (conversation, queued_at, account, team, place, estimate, low, high, tail, closes_at, opens_at)"
+    " VALUES (:conversation, :queued_at, :account, :team, :place, :estimate, :low, :high, :tail, :closes_at, :opens_at)"
     " ON CONFLICT (conversation, queued_at) DO NOTHING"
 )
 _decode = Decoder(Conversation).decode
@@ -113,7 +118,7 @@ class Promises:
         def work(connection: Connection) -> Lately:
             return Lately(
                 tuple(Handle(*row) for row in connection.execute(_HANDLES, own)),
-                tuple(Ended(*row) for row in connection.execute(_WAITS, own)),
+                tuple((team, _past(*rest)) for team, *rest in connection.execute(_WAITS, own)),
             )
 
         return await self._store.inspect(work)
@@ -134,6 +139,10 @@ class Promises:
         """How long the first answer of a human took as a rule in the last week, by inbox; where only bots answer,
         theirs. An inbox without any is left out."""
         return await self._store.inspect(lambda found: _reply_seconds(found, account, now - REPLY_DAYS_MS))
+
+
+def _past(queued_at: int, took: int, answered: Any, *rest: Any) -> Past:
+    return Past(queued_at, took, bool(answered), *rest)
 
 
 def _reply_seconds(connection: Connection, account: str, since: int) -> dict[str, int]:

@@ -6,13 +6,13 @@ It begins with what was read from the store at a cursor, and follows the account
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from heapq import heappop, heappush
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat.floors import Door, Look
+from chat.floors import Door, Look, held_since
 from chat.model import Conversation, Member, Standing, TeamRules
 from chat.waiting import Waiting, is_full, places, turn, waiting
 
@@ -50,6 +50,7 @@ class Floor:
         self.standings: dict[str, Standing] = {}
         self.lines: dict[str, Line] = {}
         self._taken: dict[str, str] = {}
+        self._held_since: dict[str, int] = {}
         self.unwritten: set[str] = set()
         """Of whom something else is written down than what is so."""
         self._accepting: set[str] = set()
@@ -66,6 +67,7 @@ class Floor:
         self.idle_minutes = look.idle_minutes
         self.waiting = {each.id: each for each in look.waiting}
         self._taken, self.used = dict(look.taken), Counter(look.taken.values())
+        self._held_since = dict(look.since)
         members = {id_: member for id_, member in look.members.items() if member.active}
         for gone in self.standings.keys() - members.keys():
             del self.standings[gone]
@@ -82,10 +84,12 @@ class Floor:
             return False
         id_, before = conversation.id, self.waiting.pop(conversation.id, None)
         held = self._taken.pop(id_, None)
+        self._held_since.pop(id_, None)
         if held is not None:
             self._count(held, -1)
         if conversation.status == "open" and conversation.assignee is not None:
             self._taken[id_] = conversation.assignee
+            self._held_since[id_] = held_since(conversation)
             self._count(conversation.assignee, 1)
         if conversation.status == "queued":
             self.waiting[id_] = conversation
@@ -182,6 +186,10 @@ class Floor:
         if before == "not_present":
             return "connected"
         return CAUSES.get(after) or CAUSES.get(before, "capacity")
+
+    def elapsed(self, members: Container[str], at: int) -> list[int]:
+        """For how long (ms) each conversation has been in the hands of one of these."""
+        return [max(0, at - self._held_since.get(id_, at)) for id_, member in self._taken.items() if member in members]
 
     # --- the queue ------------------------------------------------------------------------------------------------
 

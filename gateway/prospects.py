@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
-from chat import eta
 from chat.clock import Clock
+from chat.correction import Correction, correction
 from chat.errors import Unavailable
 from chat.floors import Door
+from chat.forecast import Estimate, Handling, estimate, handling
 from chat.model import Member, TeamRules
 from chat.promises import Lately, Promise, Promises
 from chat.waiting import queued_at
@@ -24,7 +25,16 @@ log = logging.getLogger("gateway.prospects")
 
 FRESH_SECONDS = 60.0  # for so long what was read of recent waits and answers is good enough
 ROUNDED_SECONDS = 10  # nobody believes more, and a figure that changes all the time says nothing
-PROMISED = 100  # at once: of a crowd that comes in one moment the others are told the same a moment later
+ESTIMATED = 200  # places of one queue: nobody behind them is told how long it takes
+
+
+class Pace(Struct, frozen=True):
+    """How things went lately with one team. `worked` is the share of the time in hand that isn't the contact's silence:
+    what is in hand now has been worked at for as much of its time."""
+
+    handling: Handling
+    correction: Correction
+    worked: float
 
 
 class Known(Struct):
@@ -33,6 +43,7 @@ class Known(Struct):
     at: float
     lately: Lately
     replies: Mapping[str, int]
+    paces: dict[str, Pace] = {}
 
 
 NOTHING = Known(float("-inf"), Lately(), {})
@@ -91,14 +102,25 @@ class Prospects:
         at = self._clock.now()
         ranges = self._ranges(floor, at) if conversations else {}
         promises = []
-        for id_ in list(conversations)[:PROMISED]:
+        for id_ in conversations:
             team, place, found = ranges.get(id_, ("", 0, None))
             if found is None:
                 continue
             queued = queued_at(floor.waiting[id_])
             waited = max(0, at - queued)
             promises.append(
-                Promise(id_, queued, team, place, found.estimate + waited, found.low + waited, found.high + waited)
+                Promise(
+                    id_,
+                    queued,
+                    team,
+                    place,
+                    found.estimate + waited,
+                    found.low + waited,
+                    found.high + waited,
+                    found.tail + waited,
+                    found.closes_at,
+                    found.opens_at,
+                )
             )
         if promises:
             try:
@@ -108,41 +130,58 @@ class Prospects:
 
     # --- how it is worked out -------------------------------------------------------------------------------------
 
-    def _ranges(self, floor: Floor, at: int) -> dict[str, tuple[str, int, eta.Range | None]]:
-        """Of each that waits for a team that somebody is routed to: the team, the place, and how long it may take."""
+    def _ranges(self, floor: Floor, at: int) -> dict[str, tuple[str, int, Estimate | None]]:
+        """Of each that waits for a team: the team, the place, and how long it may take."""
         places = floor.places()
-        by_team: dict[str, tuple[list[tuple[int, int]], float, eta.Lesson]] = {}
-        found: dict[str, tuple[str, int, eta.Range | None]] = {}
+        crews: dict[str, tuple[list[tuple[int, int]], list[int]]] = {}
+        found: dict[str, tuple[str, int, Estimate | None]] = {}
         for each in floor.queue():
             id_ = each.conversation.id
             if id_ not in places:
                 continue
-            team = each.teams[0]
+            team, place = each.teams[0], places[id_]
             rules = floor.teams.get(team)
-            if rules is None or rules.policy == "manual":
-                found[id_] = (team, places[id_], None)
+            if rules is None or rules.policy == "manual" or place > ESTIMATED:
+                found[id_] = (team, place, None)
                 continue
-            if team not in by_team:
-                by_team[team] = (self._slots(floor, rules, at), *self._measured(floor.account, team))
-            found[id_] = (team, places[id_], eta.estimate(places[id_], *by_team[team]))
+            pace = self._pace(floor.account, team)
+            if team not in crews:
+                crews[team] = self._crew(floor, rules, at)
+            slots, elapsed = crews[team]
+            hands = [round(each * pace.worked) for each in elapsed]
+            found[id_] = (team, place, estimate(place, at, slots, hands, pace.handling, pace.correction))
         return found
 
-    def _measured(self, account: str, team: str) -> tuple[float, eta.Lesson]:
-        lately = self._known.get(account, NOTHING).lately
-        worked = [each.worked for each in lately.handles if each.team == team]
-        ended = [eta.Ended(each.place, each.estimate, each.took) for each in lately.waits if each.team == team]
-        return eta.handle_time(worked), eta.lesson(ended)
+    def _pace(self, account: str, team: str) -> Pace:
+        """Worked out once for what was read."""
+        known = self._known.get(account)
+        if known is None:
+            return USUAL
+        if team not in known.paces:
+            handles = [each for each in known.lately.handles if each.team == team]
+            held = sum(each.held for each in handles)
+            worked = sum(each.worked for each in handles) / held if held else 1.0
+            known.paces[team] = Pace(
+                handling([each.worked for each in handles]),
+                correction(past for of, past in known.lately.waits if of == team),
+                worked,
+            )
+        return known.paces[team]
 
-    def _slots(self, floor: Floor, rules: TeamRules, at: int) -> list[tuple[int, int]]:
-        """How many of the team's slots there are from which moment on (ms from now)."""
-        moves: Counter[int] = Counter()
+    def _crew(self, floor: Floor, rules: TeamRules, at: int) -> tuple[list[tuple[int, int]], list[int]]:
+        """How many of the team's slots there are from which moment on, and for how long their conversations have been
+        in the hands of those who are there now (ms)."""
+        moves: Counter[int] = Counter({at: 0})
+        present: set[str] = set()
         for member in floor.members.values():
             if rules.id in member.teams:
                 for begins, ends in self._presences(floor, member, at):
                     moves[begins] += member.slots
                     if ends is not None:
                         moves[ends] -= member.slots
-        return _steps(moves)
+                    if begins == at:
+                        present.add(member.id)
+        return _steps(moves), floor.elapsed(present, at)
 
     def _presences(self, floor: Floor, member: Member, at: int) -> Iterable[tuple[int, int | None]]:
         """When somebody takes conversations: from now on, who does so; from the next shift on, who is at home. Who is
@@ -151,9 +190,9 @@ class Prospects:
         standing = floor.standings.get(member.id)
         if standing is not None and (standing.status == "accepting_chats" or standing.reason == "full"):
             ends = shift.ends_at if shift.winding_down_at is None else shift.winding_down_at
-            yield 0, None if ends is None else ends - at
+            yield at, ends
         elif shift.back_at is not None:
-            yield shift.back_at - at, None
+            yield shift.back_at, None
 
 
 def _steps(moves: Mapping[int, int]) -> list[tuple[int, int]]:
@@ -165,18 +204,22 @@ def _steps(moves: Mapping[int, int]) -> list[tuple[int, int]]:
     return steps
 
 
-def _prospect(place: int, found: eta.Range | None, shown: Shown | None, at: int) -> Prospect:
+def _prospect(place: int, found: Estimate | None, shown: Shown | None, at: int) -> Prospect:
     """Where the wait goes on beyond closing time, it says when it opens again."""
+    closes_at = shown and (at if shown.status == "away" else shown.until)
     opens_at = None
-    if shown is not None and shown.opens_at is not None:
-        closes = at if shown.status == "away" else shown.until
-        if found is None or (closes is not None and at + found.high > closes):
-            opens_at = shown.opens_at
+    if shown is not None and closes_at and (found is None or at + found.high > closes_at):
+        opens_at = shown.opens_at
     if found is None:
         return Prospect(place, None, opens_at)
+    if opens_at is None and found.passes_closing:
+        opens_at = found.opens_at
     low, high = (_rounded(each) for each in (found.low, found.high))
     return Prospect(place, (low, max(high, low + ROUNDED_SECONDS)), opens_at)
 
 
 def _rounded(ms: int) -> int:
     return round(ms / 1000 / ROUNDED_SECONDS) * ROUNDED_SECONDS
+
+
+USUAL = Pace(handling([]), Correction(), 1.0)

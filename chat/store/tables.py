@@ -354,6 +354,9 @@ waits = Table(
     Column("estimate", BigInteger, nullable=False),  # ms, before it was corrected by what became of earlier ones
     Column("low", BigInteger, nullable=False),
     Column("high", BigInteger, nullable=False),
+    Column("tail", BigInteger, nullable=False, server_default=text("0")),  # as `estimate`, of nine in ten
+    Column("closes_at", BigInteger),  # from then on nobody is on shift
+    Column("opens_at", BigInteger),
     Column("ended_at", BigInteger),
     Column("outcome", Text),  # answered, abandoned, left
     Index(None, "account", "queued_at"),

@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Connection, insert, select, update
 
+from chat.correction import Past
 from chat.errors import NotFound
 from chat.model import Entry, author_of
-from chat.promises import LATELY_MS, LATEST, Ended, Handle, Promise, Promises
+from chat.promises import LATELY_MS, LATEST, Handle, Promise, Promises
 from chat.store import Store
 from chat.store.tables import accounts, handles, waits
 from tests.builders import (
@@ -28,7 +29,7 @@ from tests.builders import (
 )
 
 DAY = 24 * 3600 * 1000
-PROMISE = Promise("cnv_1", MOMENT, TEAM, 3, 60_000, 50_000, 150_000)
+PROMISE = Promise("cnv_1", MOMENT, TEAM, 3, 60_000, 50_000, 150_000, 140_000, None, MOMENT + 9)
 
 
 async def keeps(store: Store, account: str, *, ended: int, worked: int = 20_000, team: str | None = TEAM) -> None:
@@ -74,7 +75,9 @@ async def test_what_was_promised_is_compared_with_what_came_of_it(store: Store) 
 
     lately = await promises.lately(MINE, MOMENT + DAY)
 
-    assert lately.waits == (Ended(TEAM, 3, 60_000, 90_000), Ended(TEAM, 3, 60_000, 90_000))
+    assert lately.waits == tuple(
+        (TEAM, Past(MOMENT + n, 90_000, n != 1, 50_000, 150_000, 60_000, 140_000, None, MOMENT + 9)) for n in (2, 1, 0)
+    )
 
 
 async def test_a_promise_is_made_once(store: Store) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import bulletin, revocation, roll, signals
+from gateway import bulletin, revocation, roll, signals, word
 from gateway.protocol import CloseCode
-from gateway.switchboard import LEDGER, PRESENCE, REVOCATION, SIGNAL
+from gateway.switchboard import DUTY, LEDGER, PRESENCE, REVOCATION, SIGNAL
 from tests.node import Node
 from tests.pair import two_healthy_nodes
 from tests.peer import Frame, Peer, new_id
@@ -21,6 +21,7 @@ VERSIONS = {
     SIGNAL: signals.VERSION,
     REVOCATION: revocation.VERSION,
     PRESENCE: roll.VERSION,
+    DUTY: word.VERSION,
 }
 
 
