@@ -75,7 +75,7 @@ def routes(
         *bots.routes(staffing, directory, log, askers, close, release, changed),
         *invites.routes(Invites(store, clock), directory, passwords, log, askers, origins, home, changed),
         *duties.routes(work, log, askers, changed),
-        *schedules.routes(work, log, askers, changed),
+        *schedules.routes(work, log, clock, askers, changed),
         *coverage.routes(set_up, work, logs, clock, askers),
         *reports.routes(logs, Waits(store), clock, askers),
         *attributes.routes(Declarations(store), log, askers),

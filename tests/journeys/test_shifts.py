@@ -63,3 +63,44 @@ async def test_a_night_shift_in_bangkok_leaves_a_gap_that_a_shift_would_close(no
         assert (await admin.put(f"/v1/agents/{somchai.id}/schedule", json=more)).status_code == 200
         after = (await admin.get("/v1/coverage", params=query)).json()
         assert [(gap["start"] - monday, gap["end"] - monday) for gap in after["gaps"]] == [(23 * HOUR, 24 * HOUR)]
+
+
+NIGHTS = """BEGIN:VCALENDAR\r
+VERSION:2.0\r
+PRODID:-//an office//its rota//\r
+BEGIN:VEVENT\r
+UID:nights@office.example\r
+DTSTAMP:20261101T000000Z\r
+SUMMARY:Nights\r
+DTSTART;TZID=Asia/Bangkok:19991220T220000\r
+DTEND;TZID=Asia/Bangkok:19991221T060000\r
+RRULE:FREQ=DAILY\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
+
+
+@on_a_node()
+async def test_the_same_night_comes_from_a_calendar_and_goes_back_to_one(node: Node) -> None:
+    somchai, monday = await node.second_agent(), next_monday()
+    path = f"/v1/agents/{somchai.id}/schedule"
+    async with await browser(node, node.mine.agent) as admin, await browser(node, somchai) as agent:
+        given = await admin.put(f"{path}.ics", content=NIGHTS, headers={"content-type": "text/calendar"})
+        assert given.status_code == 200, given.text
+        assert given.json() == every_day("Asia/Bangkok", "22:00", "06:00")
+
+        query = {"from": monday, "to": monday + 24 * HOUR}
+        found = (await admin.get("/v1/coverage", params=query)).json()
+        assert [(gap["start"] - monday, gap["end"] - monday) for gap in found["gaps"]] == [
+            (0, 15 * HOUR),
+            (23 * HOUR, 24 * HOUR),
+        ]
+        assert found["unplanned"] == [node.mine.agent.id]
+
+        own = await agent.get(f"{path}.ics")
+        assert own.headers["content-type"].startswith("text/calendar")
+        assert "DTSTART;TZID=Asia/Bangkok" in own.text
+        refused = await agent.put(f"{path}.ics", content=own.content, headers={"content-type": "text/calendar"})
+        assert refused.status_code == 403
+        again = await admin.put(f"{path}.ics", content=own.content, headers={"content-type": "text/calendar"})
+        assert again.json() == given.json()

@@ -16,6 +16,8 @@ from chat.keys import fresh_id
 from chat.model import Actor
 from chat.store.tables import audit
 from gateway.api.route import Operation, operations
+from presence.calendars import write
+from presence.shifts import parse
 from tests.shop import OWN, Account, Shop, in_a_shop
 
 Case = Callable[[Shop, Account], Awaitable[tuple[str, Any]]]
@@ -133,6 +135,8 @@ async def _expire(shop: Shop, of: Account) -> tuple[str, Any]:
     return f"/v1/inboxes/{of.door.id}/keys/{key.id}/expire", {}
 
 
+NIGHT = write(parse('{"zone":"Asia/Bangkok","weekly":{"mon":[["22:00","06:00"]]}}'), 1_795_287_000_000)
+
 CASES: dict[tuple[str, str], Case] = {
     ("PATCH", "/v1/account"): case("/v1/account", {"name": "New name", "settings": {"zone": "Asia/Bangkok"}}),
     ("POST", "/v1/inboxes"): case("/v1/inboxes", {"name": "Second", "origins": ["https://second.example"]}),
@@ -147,6 +151,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/v1/agents/{id}/activate"): prepared(a_second_agent, "/v1/agents/{}/activate"),
     ("PUT", "/v1/agents/{id}/duty"): prepared(a_second_agent, "/v1/agents/{}/duty", {"slots": 3, "skills": ["he"]}),
     ("PUT", "/v1/agents/{id}/schedule"): prepared(a_second_agent, "/v1/agents/{}/schedule", {"zone": "Asia/Bangkok"}),
+    ("PUT", "/v1/agents/{id}/schedule.ics"): prepared(a_second_agent, "/v1/agents/{}/schedule.ics", NIGHT),
     ("PUT", "/v1/bots/{id}/duty"): case("/v1/bots/{bot}/duty", {"slots": 100}),
     ("POST", "/v1/agents/me/password"): case(
         "/v1/agents/me/password", {"current": "correct horse", "new": "another horse"}
@@ -200,6 +205,9 @@ async def acts(shop: Shop, account: Account) -> list[Act]:
 async def ask(shop: Shop, key: tuple[str, str], path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
     if key == ("POST", "/v1/teams/{id}/members"):
         body = {"member": shop.mine.agent.id}
+    if isinstance(body, bytes):
+        calendar = headers | {"content-type": "text/calendar"}
+        return await shop.client.request(key[0], path, content=body, headers=calendar)
     return await shop.client.request(key[0], path, json=body, headers=headers)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Connection, update
 
 from chat.store.tables import duties
-from presence.shifts import LONGEST
-from tests.shop import Shop, in_a_shop
+from gateway.api.reports import DAY_MS
+from gateway.api.schedules import CALENDAR_BYTES
+from presence.shifts import LONGEST, parse, shifts_between
+from tests.shop import OWN, Shop, in_a_shop
 
 NIGHT = {
     "zone": "Asia/Bangkok",
@@ -90,3 +93,88 @@ async def test_what_another_version_wrote_is_shown_as_it_is(shop: Shop) -> None:
     await shop.store.administer(work)
 
     assert (await shop.act("GET", path)).json() == later
+
+
+# --- as a calendar ---------------------------------------------------------------------------------------------------
+
+
+async def put_calendar(shop: Shop, agent: str, content: bytes, type_: str = "text/calendar") -> httpx.Response:
+    client = await shop.agents_client()
+    headers = {"origin": str(OWN), "content-type": type_}
+    return await client.put(f"/v1/agents/{agent}/schedule.ics", content=content, headers=headers)
+
+
+@in_a_shop
+async def test_what_goes_out_as_a_calendar_comes_back_as_the_same_shifts(shop: Shop) -> None:
+    me, other = shop.mine.agent.id, await shop.colleague("agent")
+    await shop.act("PUT", f"/v1/agents/{me}/schedule", NIGHT)
+    shop.changed.clear()
+
+    out = await shop.act("GET", f"/v1/agents/{me}/schedule.ics")
+    back = await put_calendar(shop, other.id, out.content)
+
+    assert (out.status_code, back.status_code) == (200, 200), back.text
+    assert out.headers["content-type"].startswith("text/calendar")
+    assert out.headers["content-disposition"] == f'attachment; filename="{me}.ics"'
+    kept = (await shop.act("GET", f"/v1/agents/{other.id}/schedule", agent=other)).json()
+    assert kept == back.json()
+    begin = shop.clock.now()
+    times = [shifts_between(parse(json.dumps(each)), begin, begin + 300 * DAY_MS) for each in (NIGHT, kept)]
+    assert times[0] == times[1] != []
+    assert shop.changed == [shop.mine.id]
+
+
+FLOATING = b"""BEGIN:VCALENDAR\r
+VERSION:2.0\r
+PRODID:-//somebody//else//\r
+BEGIN:VEVENT\r
+UID:1\r
+DTSTAMP:20261101T000000Z\r
+SUMMARY:Morning\r
+DTSTART:20261102T090000\r
+DTEND:20261102T170000\r
+RRULE:FREQ=WEEKLY;BYDAY=MO\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
+
+
+@in_a_shop
+async def test_times_without_a_zone_are_of_the_zone_that_there_was(shop: Shop) -> None:
+    path = f"/v1/agents/{shop.mine.agent.id}/schedule"
+
+    nowhere = await put_calendar(shop, shop.mine.agent.id, FLOATING)
+    await shop.act("PUT", path, NIGHT)
+    known = await put_calendar(shop, shop.mine.agent.id, FLOATING)
+
+    assert (nowhere.status_code, nowhere.json()["code"]) == (400, "bad_request")
+    assert (known.json()["zone"], known.json()["weekly"]) == ("Asia/Bangkok", {"mon": [["09:00", "17:00"]]})
+
+
+@in_a_shop
+async def test_what_is_no_calendar_is_refused(shop: Shop) -> None:
+    me = shop.mine.agent.id
+    broken = FLOATING.replace(b"170000", b"990000")
+
+    for content in (b"", b"hello", b"\xff\xfe", b"BEGIN:VCALENDAR", broken):
+        answer = await put_calendar(shop, me, content)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), content
+    assert (await put_calendar(shop, me, FLOATING, "text/plain")).status_code == 400
+    assert (await put_calendar(shop, me, b" " * (CALENDAR_BYTES + 1))).status_code == 413
+    for who in (shop.other.agent.id, "agt_nowhere", shop.mine.bot.id):
+        assert (await put_calendar(shop, who, FLOATING)).status_code == 404
+    assert shop.changed == []
+
+
+@in_a_shop
+async def test_what_another_version_wrote_is_no_calendar(shop: Shop) -> None:
+    path = f"/v1/agents/{shop.mine.agent.id}/schedule"
+    await shop.act("PUT", path, NIGHT)
+
+    def work(connection: Connection) -> None:
+        connection.execute(update(duties).values(schedule='{"of_tomorrow":true}'))
+
+    await shop.store.administer(work)
+
+    assert (await shop.act("GET", f"{path}.ics")).json()["code"] == "invalid_state"
+    assert (await put_calendar(shop, shop.mine.agent.id, FLOATING)).status_code == 400
