@@ -96,7 +96,7 @@ class _Floor:
         """Of those who were given something here: now, and which of all it was."""
         self._given = 0
         self._teams: dict[tuple[str, ...], frozenset[str]] = {}
-        self._duty: dict[tuple[str, ...], list[str]] = {}
+        self._duty: dict[tuple[str, ...], set[str]] = {}
         self._pools: dict[_Key, list[_Turn]] = {}
         self._lacking: dict[tuple[tuple[str, ...], str], int] = {}
 
@@ -148,10 +148,10 @@ class _Floor:
             self._teams[teams] = frozenset(id_ for id_ in named if id_ in self._members)
         return self._teams[teams]
 
-    def _on_duty(self, teams: tuple[str, ...]) -> list[str]:
+    def _on_duty(self, teams: tuple[str, ...]) -> set[str]:
         """Who accepts, or would if a slot were free."""
         if teams not in self._duty:
-            self._duty[teams] = [id_ for id_ in sorted(self._of(teams)) if self._is_on_duty(id_)]
+            self._duty[teams] = {id_ for id_ in self._of(teams) if self._is_on_duty(id_)}
         return self._duty[teams]
 
     def _is_on_duty(self, id_: str) -> bool:
