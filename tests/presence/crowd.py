@@ -48,10 +48,12 @@ class Crowd(World):
     def drop(self, name: str, which: int, *, for_good: bool = False) -> None:
         """Who signs out on one device just after another one dropped has the grace of that, if the others hear of it
         last."""
+        if not self.people[name].devices:
+            return
         if not for_good:
             self._dropped[name] = self.now
         elif self.now - self._dropped.get(name, NEVER) <= RIGHT:
-            self._promised[name] = self._dropped[name] + TIMES.grace
+            self._promised[name] = max(self._promised.get(name, NEVER), self._dropped[name] + TIMES.grace)
         super().drop(name, which, for_good=for_good)
 
     async def _break_something(self, dice: random.Random) -> None:
@@ -82,6 +84,7 @@ class Crowd(World):
         """From now on the truth about those who are on this node, or on any, may take longer."""
         shaken = {device.person for device in self._devices() if place in (None, device.node)}
         left = {person.name for person in self.people.values() if place in (None, person.left)}
+        left |= {device.person for device in place.dropped} if place is not None else set()
         self._shaken.update(dict.fromkeys(shaken | left, self.now))
 
     def _devices(self) -> list[Device]:
@@ -104,7 +107,7 @@ class Crowd(World):
         """What this node says of this person isn't true. It may take a while, unless the person is safely somewhere."""
         assert not self._is_safe(person), f"{place.name} says that {person.name} has gone, who is elsewhere: {self}"
         left_at = max(person.left_at + person.longest_grace, self._promised.get(person.name, NEVER))
-        late = self.now - (person.came_at if person.devices else left_at)
+        late = self.now - min((device.came_at for device in person.devices), default=left_at)
         shaken = self._calm_for(person, place)
         if shaken > MENDED:
             self.latest = max(self.latest, late + STEP)
@@ -118,13 +121,18 @@ class Crowd(World):
             return True
         return self._calm_for(person, by) > MENDED and self.now < person.left_at + person.grace
 
+    def _may_come(self, person: Person) -> bool:
+        """Whoever is said to be here in vain is judged anyway."""
+        return True
+
     def _is_safe(self, person: Person) -> bool:
         """Whether one of its devices has been on a node that is well for so long that everybody knows."""
         return any(self._is_settled(each.node) and self.now - each.came_at > RIGHT for each in person.devices)
 
     def _calm_for(self, person: Person, place: Place) -> float:
-        """Seconds since something happened to either."""
-        return self.now - max(self._shaken.get(person.name, NEVER), place.well_since, place.started_at)
+        """Seconds since something happened to either, or to a node of the person's."""
+        back = (device.node.well_since for device in person.devices)
+        return self.now - max(self._shaken.get(person.name, NEVER), place.well_since, place.started_at, *back)
 
     def _is_settled(self, place: Place) -> bool:
         """Whether it has been well for so long that it knows everybody, and the others know it."""
