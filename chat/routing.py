@@ -25,6 +25,8 @@ _Rank = tuple[bool, bool, int, bool]
 _AHEAD = ("passed", "overflow", "skill", "not_known")
 _Turn = tuple[bool, float, int, int, int, str]
 """Where a member stands by its team's policy. Smaller comes first; its id is last."""
+_Best = tuple[str, _Rank | None, _Turn]
+"""Who was chosen, and why."""
 _Key = tuple[tuple[str, ...], str, bool]
 """Teams, a policy, and whether bots come first."""
 
@@ -240,9 +242,12 @@ class _Floor:
         looked_at |= dict.fromkeys(free)
         if len(looked_at) < CANDIDATES:
             looked_at |= dict.fromkeys(sorted(self._of(asked.teams + asked.overflow)))
-        return tuple(self._row(id_, waiting, asked, chosen) for id_ in islice(looked_at, CANDIDATES))
+        best = (
+            None if chosen is None else (chosen, self._rank(chosen, waiting, asked), self._turn_in(asked.lead, chosen))
+        )
+        return tuple(self._row(id_, waiting, asked, best) for id_ in islice(looked_at, CANDIDATES))
 
-    def _row(self, id_: str, waiting: Waiting, asked: _Asked, chosen: str | None) -> Candidate:
+    def _row(self, id_: str, waiting: Waiting, asked: _Asked, best: _Best | None) -> Candidate:
         member, standing = self._members[id_], self._standing(id_)
         return Candidate(
             id_,
@@ -253,11 +258,11 @@ class _Floor:
             standing.shift,
             self._in_hand(id_),
             member.slots,
-            self._verdict(id_, waiting, asked, chosen),
+            self._verdict(id_, waiting, asked, best),
         )
 
-    def _verdict(self, id_: str, waiting: Waiting, asked: _Asked, chosen: str | None) -> str:
-        if id_ == chosen:
+    def _verdict(self, id_: str, waiting: Waiting, asked: _Asked, best: _Best | None) -> str:
+        if best is not None and id_ == best[0]:
             return "chosen"
         standing = self._standing(id_)
         if not self._members[id_].active:
@@ -269,19 +274,17 @@ class _Floor:
         rank = self._rank(id_, waiting, asked)
         if rank is None:
             return "passed" if id_ in waiting.passed else "skill"
-        best = self._rank(chosen, waiting, asked) if chosen is not None else None
-        if chosen is None or best is None:
+        if best is None or best[1] is None:
             return "later_turn"
-        why = next((why for mine, theirs, why in zip(rank, best, _AHEAD, strict=True) if mine != theirs), None)
-        return why or self._later(id_, chosen, asked.lead)
-
-    def _later(self, id_: str, chosen: str, lead: TeamRules) -> str:
-        """Of two who would do equally well, why the policy has this one later."""
-        key: _Key = (), lead.policy, lead.bots_first
-        mine, theirs = self._turn(id_, key), self._turn(chosen, key)
+        if rank != best[1]:
+            return next(why for mine, theirs, why in zip(rank, best[1], _AHEAD, strict=True) if mine != theirs)
+        mine, theirs = self._turn_in(asked.lead, id_), best[2]
         if mine[0] != theirs[0]:
             return "people_first" if _is_bot(id_) else "bots_first"
         return "busier" if mine[1:3] != theirs[1:3] else "later_turn"
+
+    def _turn_in(self, lead: TeamRules, id_: str) -> _Turn:
+        return self._turn(id_, ((), lead.policy, lead.bots_first))
 
 
 def _is_bot(id_: str) -> bool:
