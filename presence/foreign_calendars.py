@@ -7,7 +7,6 @@ cancelled are passed over.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import islice
@@ -34,13 +33,10 @@ from presence.zones import names
 
 MOST_BYTES = 1_048_576
 MOST_EVENTS = 2000
-MOST_OCCURRENCES = 20_000  # of all events, old ones too
+MOST_OCCURRENCES = 20_000  # of all events, old ones and exceptions too
 MOST_WEEKS = 520  # by which one series may begin or end apart from another: each takes dates
 LONGEST_SHIFT = timedelta(days=14)
 BEGINNING = ANCHOR + timedelta(days=11)  # whatever begins before 2000 has no beginning
-
-# A calendar says its zones again in words of its own, which may be wrong, and cost as much to work out as they like.
-ZONES_IN_WORDS = re.compile(rb"^BEGIN:VTIMEZONE\r?$.*?^END:VTIMEZONE\r?\n?", re.MULTILINE | re.DOTALL | re.IGNORECASE)
 
 
 class Line(NamedTuple):
@@ -58,8 +54,8 @@ class Line(NamedTuple):
 
 def read(data: bytes, zone: str = "", since: date = BEGINNING) -> Schedule:
     """The schedule of a calendar, checked. `zone` is for local times that name none, unless the calendar says its own.
-    Nothing before `since` is read, and a series that has begun by then has no beginning. Raises Senseless, whose
-    `field` is the event."""
+    Nothing before `since` is read, and a series that has begun by then has no beginning. A year of single shifts takes
+    0.3 s, the worst calendar 2 s: not on the event loop. Raises Senseless, whose `field` is the event."""
     calendar = _calendar(data)
     happenings = _happenings(calendar)
     reading = _Reading(_home(calendar, happenings, zone), max(since, BEGINNING))
@@ -125,10 +121,13 @@ class _Reading:
     def _days(self, each: Happening) -> list[date]:
         """On which it begins, of what has an end."""
         days = list(islice(each.days(self.home), self.left + 1))
-        self.left -= len(days)
+        self._spend(each, len(days))
+        return days
+
+    def _spend(self, each: Happening, number: int) -> None:
+        self.left -= number
         if self.left < 0:
             raise each.refuse(f"is where the calendar comes to more than {MOST_OCCURRENCES:,} occurrences")
-        return days
 
     def _occurrences(self, each: Happening) -> Iterator[tuple[When, timedelta]]:
         """All of what has an end, those it was given beside its rule too."""
@@ -141,6 +140,7 @@ class _Reading:
         yield from each.also
 
     def _without(self, each: Happening) -> set[date]:
+        self._spend(each, len(each.without))
         return {when.within(each.start.zone, self.home).date() for when in each.without}
 
     # --- duty -----------------------------------------------------------------------------------------------------
@@ -210,12 +210,24 @@ def _calendar(data: bytes) -> Calendar:
     if len(data) > MOST_BYTES:
         raise Senseless("", f"a calendar has at most {MOST_BYTES:,} bytes, this one has {len(data):,}")
     try:
-        calendar = Calendar.from_ical(ZONES_IN_WORDS.sub(b"", data))
+        calendar = Calendar.from_ical(_without_zones(data))
     except Exception as error:  # whatever the parser trips over is the text's fault
         raise Senseless("", f"this isn't a calendar that can be read: {str(error)[:100]}") from error
     if not isinstance(calendar, Calendar):
         raise Senseless("", "this isn't a calendar: it begins with something else than VCALENDAR")
     return calendar
+
+
+def _without_zones(data: bytes) -> bytes:
+    """A calendar says its zones again in words of its own, which may be wrong or broken: we know them by name."""
+    kept, is_zone = [], False
+    for line in data.splitlines(keepends=True):
+        said = line.strip().upper()
+        is_zone = is_zone or said == b"BEGIN:VTIMEZONE"
+        if not is_zone:
+            kept.append(line)
+        is_zone = is_zone and said != b"END:VTIMEZONE"
+    return b"".join(kept)
 
 
 def _happenings(calendar: Calendar) -> list[Happening]:

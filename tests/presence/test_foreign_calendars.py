@@ -161,6 +161,15 @@ def test_a_shift_of_more_than_a_day_is_told_day_by_day() -> None:
     assert duty(schedule, "2026-01-09", 4) == [("01-09 17:00", "01-12 07:00")]
 
 
+def test_one_of_these_may_be_left_out() -> None:
+    series = an_event(*a_span("20260109T180000", "20260112T080000"), "EXDATE:20260116T170000Z", "RRULE:FREQ=WEEKLY")
+
+    assert duty(read(a_calendar(series)), "2026-01-09", 16) == [
+        ("01-09 17:00", "01-12 07:00"),
+        ("01-23 17:00", "01-25 00:00"),
+    ]
+
+
 def test_floating_times_are_of_the_zone_that_is_given() -> None:
     floating = an_event("DTSTART:20260105T090000", "DTEND:20260105T170000", "RRULE:FREQ=WEEKLY;UNTIL=20261231")
 
@@ -222,13 +231,15 @@ def test_a_calendar_that_is_too_large_is_refused() -> None:
     assert "bytes" in refusal(b"x" * (foreign_calendars.MOST_BYTES + 1)).why
 
 
-def test_zones_in_the_calendars_own_words_are_not_believed() -> None:
+def test_zones_in_the_calendars_own_words_are_neither_needed_nor_believed() -> None:
     own = (
-        "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
-        "RRULE:FREQ=SECONDLY\r\nTZOFFSETFROM:+0900\r\nTZOFFSETTO:+0900\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+        "BEGIN:VTIMEZONE\r\nTZID:Elsewhere\r\nBEGIN:STANDARD\r\nDTSTART:soon\r\nTZOFFSETTO:+0900\r\n"
+        "END:STANDARD\r\nEND:VTIMEZONE\r\n"
     )
+    there = an_event(*a_span("20260105T090000", "20260105T170000", "Elsewhere"))
 
     assert duty(read(a_calendar(OFFICE, more=own)), "2026-01-05", 1) == [("01-05 08:00", "01-05 16:00")]
+    assert "'Elsewhere' isn't known" in refusal(a_calendar(OFFICE, there, more=own)).why
 
 
 @pytest.mark.parametrize(
