@@ -178,6 +178,11 @@ class Node:
             while not holds():  # noqa: ASYNC110  # the node has no event for a test's wishes
                 await asyncio.sleep(0.005)
 
+    async def rests(self) -> None:
+        """Wait until it reads nothing by itself: who then holds up its loop and its store holds up nobody else."""
+        cases = self.shopbell._dispatch._cases
+        await self.eventually(lambda: all(case.is_known.is_set() and not case.is_busy for case in cases.values()))
+
     def leave(self) -> None:
         for peer in self._peers:
             peer.leave()

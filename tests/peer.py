@@ -195,7 +195,8 @@ class Peer:
         while True:
             opcode, payload = await self.frame()
             if opcode == TEXT:
-                self.messages.append(payload)
+                if self.hears_duty or any(frame["type"] not in DUTY for frame in self._objects(payload)):
+                    self.messages.append(payload)
                 return payload
             if opcode == PONG:
                 self.pongs.append(payload)

@@ -51,12 +51,13 @@ def prepare(data: Path, settings: dict[str, str] | None = None) -> Prepared:
     around = environment({"SHOPBELL_DATA": str(data)} | (settings or {}))
     for command in (["migrate"], ["seed"]):
         _run(command, around)
+    _run([], around, "tests.chaos.by_hand")
     return Prepared(data, _run(["token", "--bot", BOT], around).strip())
 
 
-def _run(command: list[str], around: dict[str, str]) -> str:
+def _run(command: list[str], around: dict[str, str], module: str = "gateway") -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", *command],
+        [sys.executable, "-m", module, *command],
         cwd=ROOT,
         env=around,
         capture_output=True,

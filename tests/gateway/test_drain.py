@@ -208,6 +208,7 @@ async def test_who_is_still_being_brought_up_to_date_is_told_after_that(tmp_path
     async with a_node(tmp_path / "node", store=engine.url, drain_wait_seconds=30, drain_spread_seconds=30) as node:
         session, settled = await node.contact_session(), await node.contact()
         late = await node.peer()
+        await node.rests()
         with engine._intruder("BEGIN; LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE"):
             await late.say({"type": "hello", "protocol": 1, "token": node.token(session)})
             await late.next("welcome")
