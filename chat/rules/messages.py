@@ -233,10 +233,13 @@ def _moved(before: Conversation, after: Conversation, message: Entry, turn: Turn
     if before.assignee is None or (before.assignee != actor.id and not is_aside):
         check_slots(turn)
         return Moved(taken(after, actor, turn), decisions=(claimed(after, turn),))
-    if before.assignee == actor.id:
-        return Moved(taken(after, actor, turn) if is_aside else answered(after))
-    moved = awake(after, turn, message.id)
-    return moved if moved.conversation.assignee else Moved(taken(after, actor, turn), decisions=(claimed(after, turn),))
+    if not is_aside:
+        return Moved(answered(after))
+    if before.assignee != actor.id and (moved := awake(after, turn, message.id)).conversation.assignee is not None:
+        return moved
+    check_slots(turn)
+    decisions = () if before.assignee == actor.id else (claimed(after, turn),)
+    return Moved(taken(after, actor, turn), decisions=decisions)
 
 
 def _consequences(cause: str, before: Conversation, after: Conversation, turn: Turn) -> tuple[Entry, ...]:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from chat.errors import BadRequest, InvalidState
 from chat.model import Actor, Change, Key, Lasting, Seq, Timer, Turn
 from chat.rules.activities import told_to_staff
-from chat.rules.hands import Moved, answered, awake, taken, timer_id
+from chat.rules.hands import Moved, answered, awake, check_slots, taken, timer_id
 
 LONGEST_MS = 366 * 24 * 3600 * 1000
 WAKE = "conversation.wake"
@@ -54,6 +54,7 @@ def _woken(ask_id: str, turn: Turn, actor: Actor | None = None) -> Change:
     """By its assignee if that is who wakes it, or who can take it; else from the queue."""
     conversation = turn.there
     if actor is not None and actor.id == conversation.assignee:
+        check_slots(turn)
         moved = Moved(taken(conversation, actor, turn))
     else:
         moved = awake(conversation, turn, ask_id)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from random import Random, randrange
 from typing import Any
 
+from msgspec.json import decode
 from msgspec.structs import replace
 from sqlalchemy import Connection, Table, insert, select, update
 
 from chat.errors import Refused
-from chat.model import Actor, Conversation, Routing
+from chat.model import Actor, Ask, Conversation, Routing
 from chat.rules.assignment import Assign, Claim
 from chat.rules.availability import Observe, SetAvailability
 from chat.rules.conversations import Reopen, Resolve
@@ -20,11 +24,22 @@ from chat.rules.routing import Return, Run
 from chat.rules.snooze import Snooze
 from chat.rules.transfer import Transfer
 from chat.store import Store
-from chat.store.tables import accounts, contacts, duties, handles, routing_log, status_log, team_members, teams, waits
+from chat.store.tables import (
+    accounts,
+    agents,
+    contacts,
+    duties,
+    handles,
+    routing_log,
+    status_log,
+    team_members,
+    teams,
+    waits,
+)
 from chat.ticket import Done
 from chat.timers import Timers
 from gateway.timers import ask_of
-from tests.builders import DANA, DOOR, ECHO, ELI, MINE, MOMENT, NOA, SOMCHAI, TEAM, StillClock, an_agent
+from tests.builders import DANA, DOOR, ECHO, ELI, GONE, MINE, MOMENT, NOA, SOMCHAI, TEAM, StillClock, an_agent, populate
 from tests.engines import StoreEngine
 from tests.floor import US, Here, give_slots, set_up
 from tests.office import Office, open_office
@@ -225,9 +240,68 @@ async def test_two_nodes_route_at_once_and_nothing_is_given_twice(engine: StoreE
     await first.close()
 
 
-async def populate_floor(store: Store) -> None:
-    from tests.builders import populate
+async def test_whatever_happens_at_once_routing_gives_to_nobody_who_is_away_or_full(
+    engine: StoreEngine, clock: StillClock
+) -> None:
+    """Two nodes, people who come and go, claims, resolves and transfers in any order; the log says what it was by."""
+    seed = int(os.environ.get("SHOPBELL_SEED", "0")) or randrange(2**32)
+    sys.stdout.write(f"SHOPBELL_SEED={seed}\n")
+    chance = Random(seed)
+    first = await engine.open()
+    await populate_floor(first)
+    await first.administer(lambda db: db.execute(update(accounts).values(settings={"claims_beyond_slots": False})))
+    second = await engine.open() if not first.holds_loop else first
+    here = Here(NOA, SOMCHAI)
+    async with open_office(first, clock, duty=here) as one, open_office(second, clock, duty=here) as two:
+        two._numbers = iter(range(0x800000, 0xFFFFFF))
+        started: list[str] = []
+        for _ in range(40):
+            who = chance.choice((NOA, SOMCHAI))
+            chance.choice((here.comes, here.comes, here.goes))(who)
+            asks = [office.hand_in(*_anything(office, chance, started)) for office in (one, two) for _ in range(6)]
+            asks += [one.hand_in(US, run(one)), two.hand_in(US, run(two))]
+            asks.append(one.hand_in(who, SetAvailability(availability="available")))  # after bounces
+            results = await one.settled(*asks)
+            started += sorted({each.conversation for each in results if isinstance(each, Done)} - {*started, ""})
+            await ring(one, clock, chance.random() * 20)
+            await check_nothing_is_lost(one)
 
+        async with first.view() as view:
+            found = await view.moved(MINE, 0, 1000)
+        assert all((each.assignee is None) == (each.handler == "none") for each in found)
+        assert all((each.status == "open") <= (each.assignee is not None) for each in found)
+        assert all((each.status == "queued") <= (each.assignee is None) for each in found)
+        log = await rows(one, routing_log, "kind", "chosen", "candidates")
+    if second is not first:
+        await second.close()
+    await first.close()
+    given = [(chosen, decode(candidates)) for kind, chosen, candidates in log if chosen and kind != "claimed"]
+    by_routing = [(chosen, each) for chosen, each in given if each]
+    assert by_routing
+    for chosen, candidates in by_routing:
+        (row,) = [each for each in candidates if each["member"] == chosen]
+        assert (row["status"], row["verdict"], row["is_present"]) == ("accepting_chats", "chosen", True)
+        assert row["used"] < row["slots"] == 2
+
+
+def _anything(office: Office, chance: Random, started: list[str]) -> tuple[Actor, Ask]:
+    who, id = chance.choice((NOA, SOMCHAI)), office.new_id()
+    if not started or chance.random() < 0.3:
+        return chance.choice((DANA, ELI)), Start(id=id, inbox=DOOR, text="Hi")
+    conversation, to = chance.choice(started[-12:]), chance.choice((NOA.id, SOMCHAI.id, TEAM))
+    return chance.choice(
+        (
+            (who, Claim(id=id, conversation=conversation)),
+            (who, Send(id=id, conversation=conversation, text="Hello")),
+            *[(who, Resolve(id=id, conversation=conversation))] * 6,
+            (who, Transfer(id=id, conversation=conversation, to=to)),
+            (who, SetAvailability(availability=chance.choice(("available", "available", "busy")))),
+            (US, Observe(id=id, members=(NOA.id, SOMCHAI.id), cause="connected")),
+        )
+    )
+
+
+async def populate_floor(store: Store) -> None:
     await populate(store)
     await set_up(store)
     await give_slots(store, 2, NOA, SOMCHAI)
@@ -421,8 +495,6 @@ async def test_at_the_end_of_a_shift_what_is_open_is_handed_over_unless_it_is_to
 
 
 async def test_what_somebody_has_who_does_not_work_here_any_more_goes_back(store: Store, clock: StillClock) -> None:
-    from tests.builders import GONE
-
     async with a_floor(store, clock, NOA) as (office, _):
         conversation = await office.start(DANA)
         left = an_agent(GONE.id, active=True)
@@ -436,8 +508,6 @@ async def test_what_somebody_has_who_does_not_work_here_any_more_goes_back(store
 
 
 def _set_active(connection: Connection, agent: str, active: bool) -> None:
-    from chat.store.tables import agents
-
     connection.execute(update(agents).where(agents.c.id == agent).values(active=active))
 
 
