@@ -146,9 +146,9 @@ class Floor:
             member.reason,
             since,
         )
-        is_other = self.lines.get(id_) != line
-        self.lines[id_] = line
-        return is_other
+        known, self.lines[id_] = self.lines.get(id_), line
+        # That it is written down now, some ms later, is nothing to tell anybody.
+        return known is None or replace(line, since=known.since) != known
 
     def _remind(self, until: int | None, id_: str) -> None:
         """Once of each end, however often the same is found out."""

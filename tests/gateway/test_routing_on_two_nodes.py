@@ -32,12 +32,15 @@ async def opens(node: Node, *members: str) -> None:
         await node.directory.add_member((mine.id, mine.team.id), member)
 
 
-async def accepts(peer: Peer, agent: str, status: str = "accepting_chats", within: float = 3.0) -> Frame:
+async def accepts(
+    peer: Peer, agent: str, status: str = "accepting_chats", within: float = 3.0, **more: object
+) -> Frame:
     """The next word that an agent has this status, as its colleagues hear it."""
 
     def says(frame: Frame) -> bool:
         return frame["type"] == "statuses" and any(
-            (line["agent"], line["status"]) == (agent, status) for line in frame["statuses"]
+            (line["agent"], line["status"]) == (agent, status) and all(line[name] == more[name] for name in more)
+            for line in frame["statuses"]
         )
 
     peer.hears_duty = True
@@ -122,8 +125,8 @@ async def test_who_is_away_or_full_gets_nothing_until_that_is_over(tmp_path: Pat
 
         for conversation in waiting[:4]:  # as many as it has slots, the oldest first
             await gets(agent, conversation, 2.0)
-        line = await accepts(colleague, noa.id, "not_accepting_chats")
-        assert (line["reason"], line["used"], line["slots"]) == ("full", 4, 4)
+        line = await accepts(colleague, noa.id, "not_accepting_chats", reason="full")
+        assert (line["used"], line["slots"]) == (4, 4)
         await agent.ask("conversation.resolve", id=new_id(), conversation=waiting[0])
         await gets(agent, waiting[4], 2.0)
 
