@@ -61,8 +61,24 @@ def test_who_gave_up_would_have_waited_longer() -> None:
     answered = [a_wait(each * MINUTE, each) for each in range(1, 41)]
     gave_up = [a_wait(each * MINUTE, each, answered=False) for each in range(1, 41)]
 
-    assert correction(answered + gave_up).low > correction(answered).low
-    assert correction(answered + gave_up).high >= correction(answered).high
+    assert correction(answered + gave_up).low > 1.1 * correction(answered + answered).low
+    assert correction(answered + gave_up).high >= correction(answered + answered).high
+
+
+def test_who_gave_up_at_once_says_nothing_about_the_waits_of_others() -> None:
+    answered = [a_wait(each * MINUTE / 4, each) for each in range(20, 61)]
+    gave_up = [a_wait(MINUTE, each, answered=False) for each in range(200)]
+
+    assert correction(answered + gave_up).low == pytest.approx(correction(answered).low, rel=0.1)
+
+
+def test_only_what_was_missed_lately_is_aimed_beyond() -> None:
+    took = [10 * MINUTE * exp(NormalDist(0, 0.5).inv_cdf((nth * 617 % 1_000 + 0.5) / 1_000)) for nth in range(1_000)]
+    short, right = Correction(0.5, 0.5), Correction(1.0, 0.95)
+    better = [a_wait(each, nth, told=short if nth < 500 else right) for nth, each in enumerate(took)]
+    worse = [a_wait(each, nth, told=right if nth < 500 else short) for nth, each in enumerate(took)]
+
+    assert correction(worse).low > 1.1 * correction(better).low
 
 
 def test_hours_when_nobody_was_there_are_no_part_of_a_wait() -> None:

@@ -112,6 +112,25 @@ def test_what_is_handed_over_goes_first() -> None:
     assert at_the_end_of_a_shift(1.0).low > at_the_end_of_a_shift(0.0).low > told(10, 10).low
 
 
+def test_who_goes_home_ends_nothing_any_more() -> None:
+    alike = handling([10 * MINUTE + nth for nth in range(300)])
+    shifts = [(NOW, 10), (NOW + 10_000, 5)]
+
+    found = estimate(8, NOW, shifts, [9 * MINUTE] * 10, alike, returning=0.0)
+
+    assert found is not None
+    assert found.low > 2 * MINUTE
+
+
+def test_a_mean_of_few_makes_the_range_wider() -> None:
+    few = handling([round(-10 * MINUTE * log(1 - (nth + 0.5) / 25)) for nth in range(25)])
+
+    def width(found: Estimate) -> float:
+        return found.high / found.low
+
+    assert width(told(60, 10, by=few)) > 1.1 * width(told(60, 10))
+
+
 # --- closing time -------------------------------------------------------------------------------------------
 
 CLOSES, OPENS = NOW + HOUR, NOW + 13 * HOUR
@@ -125,6 +144,14 @@ def test_a_wait_that_passes_closing_time_says_so() -> None:
     assert (found.closes_at, found.opens_at, found.passes_closing) == (CLOSES, OPENS, True)
     assert 13 * HOUR < found.low < found.high < 16 * HOUR
     assert found.estimate == found.low - 12 * HOUR
+
+
+def test_a_wait_that_only_may_pass_closing_time_says_so_too() -> None:
+    found = estimate(12, NOW, OPEN_AGAIN, [MINUTE] * 2, MEMORYLESS, returning=0.0)
+
+    assert found is not None
+    assert found.low < HOUR < 13 * HOUR < found.high
+    assert found.passes_closing
 
 
 def test_a_wait_that_ends_before_does_not() -> None:
