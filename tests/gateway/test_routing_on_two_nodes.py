@@ -35,19 +35,19 @@ async def opens(node: Node, *members: str) -> None:
 async def accepts(
     peer: Peer, agent: str, status: str = "accepting_chats", within: float = 3.0, **more: object
 ) -> Frame:
-    """The next word that an agent has this status, as its colleagues hear it."""
+    """The line of an agent that has this status, as its colleague knows it now or hears it soon."""
+    wanted = {"agent": agent, "status": status, **more}
 
-    def says(frame: Frame) -> bool:
-        return frame["type"] == "statuses" and any(
-            (line["agent"], line["status"]) == (agent, status) and all(line[name] == more[name] for name in more)
-            for line in frame["statuses"]
-        )
+    def known() -> Frame:
+        told = [line for frame in peer.duty if frame["type"] == "statuses" for line in frame["statuses"]]
+        return next((line for line in reversed(told) if line["agent"] == agent), {})
 
     peer.hears_duty = True
     async with asyncio.timeout(within):
-        frame = (await peer.until(says))[-1]
+        while any(known().get(name) != value for name, value in wanted.items()):
+            await peer.hear()
     peer.hears_duty = False
-    return next(line for line in frame["statuses"] if line["agent"] == agent)
+    return known()
 
 
 async def gets(peer: Peer, conversation: str, within: float = PROMPT) -> Frame:
