@@ -68,7 +68,6 @@ PURE = (
     "gateway/protocol.py",
     "gateway/session.py",
     "gateway/shared_meter.py",
-    "gateway/word.py",
     "presence/availability.py",
     "presence/calendars.py",
     "presence/coverage.py",
