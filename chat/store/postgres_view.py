@@ -24,9 +24,9 @@ _ASSIGNED = f"{_STATES}{_OPEN} AND c.assignee = $2 ORDER BY c.cursor DESC LIMIT 
 _FOLLOWED = f"""{_STATES}{_OPEN} AND c.key IN (SELECT f.conversation FROM followers f WHERE f.actor = $2)
     ORDER BY c.cursor DESC LIMIT $3"""
 # Cursors themselves have no index: it would be written with every change of a conversation.
-_MOVED = f"{_STATES} AND c.thousand >= $2 / 1000 AND c.cursor > $2 ORDER BY c.thousand, c.cursor LIMIT $3"
+_MOVED = f"{_STATES} AND c.stretch >= $2 / 4096 AND c.cursor > $2 ORDER BY c.stretch, c.cursor LIMIT $3"
 _WAITING = f"{_STATES}{_OPEN} ORDER BY c.waiting_since NULLS LAST, c.cursor DESC LIMIT $2"
-_RESOLVED = f"{_STATES} AND c.status = 'resolved' ORDER BY c.thousand DESC, c.cursor DESC LIMIT $2"
+_RESOLVED = f"{_STATES} AND c.status = 'resolved' ORDER BY c.stretch DESC, c.cursor DESC LIMIT $2"
 _BLOCKED = """
     SELECT c.blocked_until FROM contacts c JOIN accounts a ON a.key = c.account WHERE a.id = $1 AND c.id = $2"""
 _CURSORS = "SELECT a.id, l.cursor FROM accounts a JOIN ledgers l ON l.account = a.key WHERE a.id = ANY($1)"
