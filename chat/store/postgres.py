@@ -346,7 +346,7 @@ class PostgresTransaction:
                 shifted.append((after.contact, *rows.columns(move), await self._key(move.account, after.id)))
             else:
                 key = await self._key(move.account, after.id)
-                moved.append((after.waiting_since, after.seq, after.cursor, move.document, key))
+                moved.append((after.waiting_since, after.seq, after.cursor, key, move.document))
         if new:
             made = await self._writer.fetch(postgres_rows.INSERT_CONVERSATIONS, *postgres_rows.turned(new))
             keys = {row[0]: row[1] for row in made}
@@ -354,7 +354,9 @@ class PostgresTransaction:
                 if move.before is None:
                     self._known[move.account].keys[move.after.id] = keys[move.after.id]
         if moved:
-            await self._writer.execute(postgres_rows.MOVE_CONVERSATIONS, *postgres_rows.turned(moved))
+            *numbers, documents = postgres_rows.turned(moved)
+            texts = [postgres_rows.listed(column) for column in numbers]
+            await self._writer.execute(postgres_rows.MOVE_CONVERSATIONS, *texts, documents)
         if shifted:
             await self._writer.execute(postgres_rows.SHIFT_CONVERSATIONS, *postgres_rows.turned(shifted))
 

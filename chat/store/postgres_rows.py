@@ -72,15 +72,17 @@ _ACTORS = f"""
 _INBOXES = f"SELECT a.id, i.id, i.name FROM inboxes i JOIN accounts a ON a.key = i.account WHERE i.id = {_AMONG}"
 _TEAMS = f"SELECT a.id, t.id, t.name FROM teams t JOIN accounts a ON a.key = t.account WHERE t.id = {_AMONG}"
 
-# Columns come as arrays: one statement, whatever the number of rows.
+# Columns come as arrays: one statement, whatever the number of rows. The one that is carried out most has its numbers
+# in texts, as ids are; where a text is empty there is one row, and `unnest` makes up for what it lacks by NULL.
 INSERT_CONVERSATIONS = """
     INSERT INTO conversations (account, id, contact, status, assignee, team, waiting_since, seq, cursor, state)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
         $8::bigint[], $9::bigint[], $10::bytea[]) RETURNING id, key"""
 MOVE_CONVERSATIONS = """
     UPDATE conversations c SET waiting_since = m.waiting_since, seq = m.seq, cursor = m.cursor, state = m.state
-    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bigint[])
-    AS m(waiting_since, seq, cursor, state, key) WHERE c.key = m.key"""
+    FROM unnest(string_to_array($1, ',', '')::bigint[], string_to_array($2, ',')::bigint[],
+        string_to_array($3, ',')::bigint[], string_to_array($4, ',')::bigint[], $5::bytea[])
+    AS m(waiting_since, seq, cursor, key, state) WHERE c.key = m.key"""
 SHIFT_CONVERSATIONS = """
     UPDATE conversations c SET contact = m.contact, status = m.status, assignee = m.assignee, team = m.team,
     waiting_since = m.waiting_since, seq = m.seq, cursor = m.cursor, state = m.state
@@ -127,6 +129,11 @@ MERGE_CONTACT = (
 def turned(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     """Rows as columns."""
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def listed(numbers: Iterable[int | None]) -> str:
+    """As one text, as ids are handed over; nothing stands for None."""
+    return ",".join(["" if number is None else str(number) for number in numbers])
 
 
 async def receipts(writer: Connection, wanted: set[Scoped]) -> dict[Scoped, Receipt]:
