@@ -49,12 +49,14 @@ check: $(DEVELOPMENT) $(NODE_MODULES)
 audit: $(DEVELOPMENT) $(NODE_MODULES)
 	$(BIN)/python setup/audit.py
 
-## test        check, then every test there is, browsers and faults included
+## test        check, then every test there is: two at a time, then one by one those that want the machine for themselves
+PYTEST := SHOPBELL_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-seed=$(SEED)
 .PHONY: test
 test: check $(FRONT_END) browser servers
 	npm test
 	@echo "seed: $(SEED)   (again with the same: make test SEED=$(SEED))"
-	SHOPBELL_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-seed=$(SEED)
+	$(PYTEST) -m "not chaos and not browser" --numprocesses=2 --dist=loadfile
+	$(PYTEST) -m "chaos or browser"
 
 ## chaos       200 kills under load, the other faults and the laws at full length
 .PHONY: chaos

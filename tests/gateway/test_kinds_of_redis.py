@@ -18,6 +18,8 @@ from tests.peer import Frame, Peer, new_id
 from tests.proxy import TcpProxy, tcp_proxy
 from tests.servers import RedisCluster, RedisServer, a_free_port, redis_cluster, redis_sentinel
 
+pytestmark = pytest.mark.chaos
+
 RUNG_SECONDS = 1.0  # at most, by the bus: a tenth of it as a rule
 POLLED_SECONDS = 2.0  # at most, without it
 HEALED_SECONDS = 5.0  # at most, after Redis is back

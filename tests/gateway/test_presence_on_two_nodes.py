@@ -16,6 +16,8 @@ from tests.pair import two_healthy_nodes
 from tests.peer import Frame, Peer
 from tests.servers import RedisServer, a_free_port
 
+pytestmark = pytest.mark.chaos
+
 TIMES = Times(lease=3.0, refresh=1.0, jitter=0.1, grace=0.8, drain_grace=4.5, beat=0.2, node_lease=1.8, hold=1.5)
 SOON = 2.0  # seconds: that isn't shortened
 CROWD = 50

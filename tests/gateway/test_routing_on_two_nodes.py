@@ -15,6 +15,8 @@ from tests.node import Node
 from tests.pair import two_healthy_nodes
 from tests.peer import Frame, Peer, frames_in, new_id
 
+pytestmark = pytest.mark.chaos
+
 TIMES = Times(lease=3.0, refresh=1.0, jitter=0.1, grace=0.5, drain_grace=2.0, beat=0.2, node_lease=1.8, hold=1.0)
 PROMPT = 0.5  # seconds from the shopper's message to the agent, on whichever node
 

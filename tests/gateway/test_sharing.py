@@ -29,6 +29,8 @@ from tests.pair import two_healthy_nodes, two_nodes
 from tests.peer import Peer, new_id
 from tests.servers import RedisServer, a_free_port
 
+pytestmark = pytest.mark.chaos
+
 SEED = int(os.environ.get("SHOPBELL_SEED", "1"))
 OPERATIONS = max(20_000, 50 * int(os.environ.get("SHOPBELL_EXAMPLES", "0")))  # 100,000 by `make chaos`
 LIMIT = Rate(1, 10)

@@ -15,6 +15,8 @@ from tests.pair import heals, two_healthy_nodes, two_nodes
 from tests.peer import Frame, Peer, new_id
 from tests.servers import RedisServer, a_free_port
 
+pytestmark = pytest.mark.chaos
+
 RUNG_SECONDS = 1.0  # at most, by the bus: a tenth of it as a rule
 POLLED_SECONDS = 4.0  # at most, without it: a second as a rule
 MESSAGES = 40

@@ -26,6 +26,8 @@ from tests.peer import Answer, Peer
 from tests.servers import a_free_port, redis
 from tests.shop import an_account
 
+pytestmark = pytest.mark.chaos
+
 PATIENCE = 30.0
 WAIT_SECONDS = 1.0  # of a drain, until sockets are closed
 # A worker that says when it has begun, and ends well when its input is closed.

@@ -26,6 +26,8 @@ from tests.node import Node, a_node, says
 from tests.peer import Frame, Peer, new_id
 from tests.servers import PostgresServer, a_free_port, postgres, redis
 
+pytestmark = pytest.mark.chaos
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ class Heard:
                     self.answers += 1
                 elif frame.get("ref") == 100:
                     self.is_over = True
-                elif frame["type"] != "ping":
+                elif frame["type"] not in ("ping", "inbox.status"):  # which come by themselves
                     self.others.append(frame)
 
 

@@ -28,6 +28,8 @@ from tests.engines import PostgresEngine
 from tests.office import Office, open_office
 from tests.servers import PostgresServer, a_free_port
 
+pytestmark = pytest.mark.chaos
+
 SEED = int(os.environ.get("SHOPBELL_SEED", "1"))
 SENDS = int(os.environ.get("SHOPBELL_SENDS", "1600"))  # by sixteen writers; more in `make chaos`
 LOCKED_SECONDS = float(os.environ.get("SHOPBELL_LOCKED_SECONDS", "2"))
@@ -184,7 +186,6 @@ def server() -> Iterator[PostgresServer]:
     server.stop()
 
 
-@pytest.mark.chaos
 def test_sixteen_writers_leave_no_hole_through_aborts_and_kills(server: PostgresServer, tmp_path: Path) -> None:
     """One account over two nodes of four lanes. Transactions are ended anywhere, and the server dies."""
     sys.stdout.write(f"seed {SEED}, {SENDS} sends\n")

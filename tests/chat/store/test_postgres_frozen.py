@@ -15,6 +15,8 @@ from chat.store.postgres import PostgresStore, PostgresTransaction
 from tests.builders import MINE, populate
 from tests.engines import PostgresEngine
 
+pytestmark = pytest.mark.chaos
+
 GO_ON_SECONDS = 2.5  # silence for 1.5 s, and one more try
 
 

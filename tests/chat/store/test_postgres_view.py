@@ -98,7 +98,8 @@ async def test_of_many_conversations_only_those_at_the_end_are_looked_at(name: s
 
     (plan,) = explaining.plans
     assert "ix_conversations_account_stretch" in plan
-    assert max(int(rows) for rows in re.findall(r"actual rows=(\d+)", plan)) <= 2100  # a stretch of 4,096 changes, half of them the other account's
+    # A stretch is 4,096 changes, half of which are the other account's.
+    assert max(int(rows) for rows in re.findall(r"actual rows=(\d+)", plan)) <= 2100
 
 
 async def test_a_change_of_a_conversation_writes_no_index(explaining: Explaining) -> None:

@@ -23,6 +23,8 @@ from tests.ears import HEALED_SECONDS, eventually, make_quick, two_ears
 from tests.proxy import TcpProxy, tcp_proxy
 from tests.servers import RedisServer, a_free_port
 
+pytestmark = pytest.mark.chaos
+
 HOLD_SECONDS = 12.0 if "SHOPBELL_KILLS" in os.environ else 3.0
 LATE_SECONDS = 2.0  # at most, while Redis is away
 QUICK_SECONDS = 0.5  # at most, when it is back: a hundredth as a rule
