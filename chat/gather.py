@@ -95,16 +95,18 @@ class Gather:
                 continue
             queue = self._queues.pop(account)
             share = room if is_alone else max(1, (room - len(batch)) // (len(waiting) + 1))
-            batch.extend(queue.popleft() for _ in range(min(share, len(queue))))
-            if queue:
+            if len(queue) <= share:
+                batch += queue
+            else:
+                batch += [queue.popleft() for _ in range(share)]
                 self._queues[account] = queue
                 waiting.append(account)
+            self._held.add(account)
             if is_alone:
                 self._alone.discard(account)
                 break
-        self._held.update(ticket.account for ticket in batch)
         self._asks -= len(batch)
-        self._bytes -= sum(ticket.size for ticket in batch)
+        self._bytes -= sum([ticket.size for ticket in batch])
         if not self._queues and not self._closed:
             self._filled.clear()
         return batch
