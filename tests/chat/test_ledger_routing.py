@@ -494,6 +494,34 @@ async def test_at_the_end_of_a_shift_what_is_open_is_handed_over_unless_it_is_to
         await check_nothing_is_lost(office)
 
 
+async def test_what_is_assigned_by_hand_to_whom_is_not_there_goes_back_if_that_lasts(
+    store: Store, clock: StillClock
+) -> None:
+    """chatwoot#4158, chatwoot#5362, freescout#5429, freescout#3684: it stayed with whoever was out of office."""
+    async with a_floor(store, clock, NOA) as (office, here):
+        at_home, late, after_hours = [await office.start(DANA) for _ in range(3)]
+        for each in (at_home, late):
+            await office.done(NOA, Assign(id=office.new_id(), conversation=each, assignee=SOMCHAI.id))
+        clock.move(100)
+        await office.done(NOA, Assign(id=office.new_id(), conversation=late, assignee=None))
+        await office.done(NOA, Assign(id=office.new_id(), conversation=late, assignee=SOMCHAI.id))
+        await ring(office, clock, 199)
+        assert await holders(office, at_home, late) == [SOMCHAI.id, SOMCHAI.id]
+
+        await ring(office, clock, 1)
+        assert await holders(office, at_home, late) == [None, SOMCHAI.id]
+        here.comes(SOMCHAI)
+        await ring(office, clock, 100)
+        assert await holders(office, late) == [SOMCHAI.id]
+
+        here.off_shift = {SOMCHAI.id}  # though here, as whoever forgot to sign out
+        await office.done(NOA, Assign(id=office.new_id(), conversation=after_hours, assignee=SOMCHAI.id))
+        await ring(office, clock, 300)
+        assert await holders(office, after_hours) == [None]
+        assert [row[0] for row in await rows(office, routing_log, "kind")][-1] == "returned"
+        await check_nothing_is_lost(office)
+
+
 async def test_what_somebody_has_who_does_not_work_here_any_more_goes_back(store: Store, clock: StillClock) -> None:
     async with a_floor(store, clock, NOA) as (office, _):
         conversation = await office.start(DANA)
