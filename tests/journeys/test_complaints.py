@@ -1,6 +1,7 @@
 """What users of others complain about, as far as it concerns who gets a conversation: each as it goes here.
 
-Each test names the complaints by repository and number. Those about who is here and on shift are in tests/presence.
+Each test names the complaints by repository and number. Those about who is here and on shift are in tests/presence;
+all of them are listed in docs/regressions.md.
 """
 
 from __future__ import annotations

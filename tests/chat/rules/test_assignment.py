@@ -115,6 +115,7 @@ def test_an_assignment_is_a_line_for_staff_alone() -> None:
 
 
 def test_a_conversation_taken_from_its_assignee_goes_back_to_the_queue() -> None:
+    """tiledesk-dashboard#156: take over from others, put back."""
     change = assigned(a_held_conversation(NOA), None)
 
     assert change is not None
