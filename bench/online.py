@@ -8,8 +8,11 @@ import re
 import secrets
 import subprocess
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import NamedTuple
+
+import orjson
+from picows import WSFrame, WSTransport
 
 from bench import engines
 from bench.engines import Redis
@@ -17,10 +20,11 @@ from bench.figures import Figure, figure
 from bench.server import Server, prepared
 from bench.site import a_node
 from bench.stage import Stage
-from bench.wire import Peer, connect_all
+from bench.wire import TEXT, Peer, connect_all
 
 NODES = 3
 SHOPS = 50
+NEEDED = (b'{"type":"welcome"', b'{"type":"synced"', b'{"type":"ping"')
 AT_ONCE = 24  # who come together: so many handshakes are under way
 COUNT_SECONDS = 20.0  # two refreshes of every lease
 QUIET_SECONDS = 10.0
@@ -33,6 +37,16 @@ NOTHING = 1.0  # how far two counts of heartbeats lie apart
 SCRIPTED = frozenset(
     ("del", "hdel", "hmget", "hset", "mget", "pexpire", "set", "time", "zadd", "zrangebyscore", "zrem")
 )
+
+
+class Colleague(Peer):
+    """Hears of its shop's others all the time, and looks at nothing of it: it is Redis that is measured."""
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is TEXT:
+            for line in frame.get_payload_as_bytes().split(b"\n"):
+                if line.startswith(NEEDED):
+                    self._rare(orjson.loads(line))
 
 
 async def measure(stage: Stage) -> list[Figure]:
@@ -102,10 +116,19 @@ async def _come(nodes: list[Server], tokens: list[str]) -> list[Peer]:
 async def _enter(node: Server, token: str) -> Peer:
     """Whoever is sent away comes again, as clients do."""
     while True:
-        with suppress(ConnectionError, TimeoutError):
-            (peer,) = await connect_all(node, [Peer("agent", token)])
+        peer = Colleague("agent", token)
+        try:
+            await connect_all(node, [peer])
             return peer
-        await asyncio.sleep(1.0)
+        except (ConnectionError, TimeoutError):
+            await asyncio.sleep(1.0)
+        finally:
+            if not _is_synced(peer) and hasattr(peer, "transport"):
+                peer.drop()
+
+
+def _is_synced(peer: Peer) -> bool:
+    return peer.synced.done() and not peer.synced.cancelled() and peer.synced.exception() is None
 
 
 async def _reconnect(nodes: list[Server], here: list[Peer]) -> None:
