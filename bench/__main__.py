@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import uvloop
 
-from bench import abuse, fanout, idle, nodes, paced, relay, statuses
+from bench import abuse, fanout, idle, nodes, online, paced, relay, statuses
 from bench.figures import Figure, figure, table
 from bench.machine import QUIET_LOAD, machine
 from bench.profiling import LOADS, profile
@@ -26,6 +26,7 @@ SCENARIOS: dict[str, Callable[[Stage], Coroutine[None, None, list[Figure]]]] = {
     "idle": idle.measure,
     "fanout": fanout.measure,
     "statuses": statuses.measure,
+    "online": online.measure,
     "abuse": abuse.measure,
     "nodes": nodes.measure,
 }

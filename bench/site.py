@@ -58,12 +58,13 @@ def two_nodes(
             "SHOPBELL_FILES": f"file://{folder / 'files'}",
         }
         accounts = prepared(folder / "A", layout, shared)
-        with _node(folder / "A", cores, shared) as first, _node(folder / "B", cores, shared) as second:
+        with a_node(folder / "A", cores, shared) as first, a_node(folder / "B", cores, shared) as second:
             yield Site((first, second), redis, postgres), accounts
 
 
 @contextmanager
-def _node(data: Path, cores: Cores, shared: Mapping[str, str]) -> Iterator[Server]:
+def a_node(data: Path, cores: Cores, shared: Mapping[str, str]) -> Iterator[Server]:
+    """One of several, once it hears the others."""
     with shopbell(data, cores, shared) as server:
         _wait_until_whole(server)
         yield server

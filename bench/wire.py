@@ -112,7 +112,7 @@ class Peer(WSListener):
                     raise error
             case "welcome":
                 self.epoch = frame["epoch"]
-            case "synced":
+            case "synced" if not self.synced.done():  # nor has whoever waited given up
                 self.synced.set_result(None)
             case "snapshot":
                 self.shown.add(frame["conversation"])

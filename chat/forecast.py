@@ -88,13 +88,34 @@ def estimate(
     None: all their slots are taken, nobody knows for how long.
     Of what is open when slots go, the share `returning` comes back, first in line.
     """
+    return estimates((place,), now, shifts, elapsed, handling, correction, returning)[place]
+
+
+def estimates(
+    places: Iterable[int],
+    now: int,
+    shifts: Sequence[tuple[int, int]],
+    elapsed: Iterable[int] | None,
+    handling: Handling,
+    correction: Correction = NONE,
+    returning: float = 1.0,
+) -> dict[int, Estimate | None]:
+    """The same for many places: what becomes free is foreseen once for all of them."""
     slots = shifts[0][1]
     to_come = [(at - now, count) for at, count in shifts[1:] if now < at < now + HORIZON_MS]
-    targets = _gamma(place, 0.0), _gamma(place, _NINE_OF_TEN * sqrt(1 + place * handling.doubt))
-    middle, tail = _reached(targets, slots, to_come, elapsed, handling, returning)
+    targets = {
+        place: (_gamma(place, 0.0), _gamma(place, _NINE_OF_TEN * sqrt(1 + place * handling.doubt))) for place in places
+    }
+    rising = sorted({target for both in targets.values() for target in both})
+    reached = dict(zip(rising, _reached(rising, slots, to_come, elapsed, handling, returning), strict=True))
+    shut = _shut(slots, to_come)
+    return {place: _told(reached[low], reached[high], now, shut, correction) for place, (low, high) in targets.items()}
+
+
+def _told(middle: float, tail: float, now: int, shut: tuple[float, float], correction: Correction) -> Estimate | None:
+    """What is told where it is foreseen to take so long, by `middle` in half of all cases (ms)."""
     if middle == inf:
         return None
-    shut = _shut(slots, to_come)
     worked, tail = _without(middle, shut), _without(min(tail, HORIZON_MS), shut)
     low = min(_with(worked * correction.low, shut), HORIZON_MS)
     high = min(max(low, _with(tail * correction.high, shut)), HORIZON_MS)

@@ -152,6 +152,8 @@ class Routing(Struct, frozen=True, gc=False, omit_defaults=True):
     """What whoever gets it should know; the contact's language is one: `th`, `pt-br`."""
     known: str | None = None
     """Who had it when it went back to the queue, and so knows what it is about."""
+    joined: bool = False
+    """Whether the assignee is among the people by this alone. Whoever loses it unanswered isn't one of them then."""
 
 
 class Conversation(Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ from chat.clock import Clock
 from chat.correction import Correction, correction
 from chat.errors import Unavailable
 from chat.floors import Door
-from chat.forecast import Estimate, Handling, estimate, handling
+from chat.forecast import Estimate, Handling, estimates, handling
 from chat.model import Member, TeamRules
 from chat.promises import Lately, Promise, Promises
 from chat.waiting import queued_at
@@ -133,23 +133,24 @@ class Prospects:
     def _ranges(self, floor: Floor, at: int) -> dict[str, tuple[str, int, Estimate | None]]:
         """Of each that waits for a team: the team, the place, and how long it may take."""
         places = floor.places()
-        crews: dict[str, tuple[list[tuple[int, int]], list[int]]] = {}
         found: dict[str, tuple[str, int, Estimate | None]] = {}
+        of: dict[str, dict[int, str]] = {}
         for each in floor.queue():
             id_ = each.conversation.id
             if id_ not in places:
                 continue
             team, place = each.teams[0], places[id_]
+            found[id_] = (team, place, None)
             rules = floor.teams.get(team)
-            if rules is None or rules.policy == "manual" or place > ESTIMATED:
-                found[id_] = (team, place, None)
-                continue
+            if rules is not None and rules.policy != "manual" and place <= ESTIMATED:
+                of.setdefault(team, {})[place] = id_
+        for team, waiting in of.items():
             pace = self._pace(floor.account, team)
-            if team not in crews:
-                crews[team] = self._crew(floor, rules, at)
-            slots, elapsed = crews[team]
+            slots, elapsed = self._crew(floor, floor.teams[team], at)
             hands = [round(each * pace.worked) for each in elapsed]
-            found[id_] = (team, place, estimate(place, at, slots, hands, pace.handling, pace.correction))
+            told = estimates(waiting, at, slots, hands, pace.handling, pace.correction)
+            for place, id_ in waiting.items():
+                found[id_] = (team, place, told[place])
         return found
 
     def _pace(self, account: str, team: str) -> Pace:

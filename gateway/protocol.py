@@ -271,13 +271,16 @@ def ok(ref: int | None, done: Done) -> bytes:
         return b""
     if not done.conversation:
         return b'{"type":"ok","ref":%d,"at":%d}' % (ref, done.at)
-    again = b',"again":true}' if done.again else b"}"
+    more = b"}"
+    if done.again or done.outcome:
+        outcome = b',"outcome":"%b"' % done.outcome.encode() if done.outcome else b""
+        more = outcome + (b',"again":true}' if done.again else b"}")
     return b'{"type":"ok","ref":%d,"conversation":"%b","seq":%d,"at":%d%b' % (
         ref,
         done.conversation.encode(),
         done.seq,
         done.at,
-        again,
+        more,
     )
 
 

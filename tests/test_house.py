@@ -55,7 +55,6 @@ PURE = (
     "chat/errors.py",
     "chat/folding.py",
     "chat/forecast.py",
-    "chat/handled.py",
     "chat/model.py",
     "chat/routing.py",
     "chat/rules",

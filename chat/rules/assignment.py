@@ -6,9 +6,10 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from chat.errors import InvalidState, NotFound, Taken
-from chat.model import Actor, Change, Conversation, Decision, Key, Lasting, Needs, Turn
+from chat.model import Actor, Change, Conversation, Decision, Key, Lasting, Needs, Timer, Turn
 from chat.rules.activities import activity
-from chat.rules.hands import check_slots, claimed, handed, put_back, taken
+from chat.rules.hands import check_slots, claimed, desk_of, handed, put_back, taken, timer_id
+from chat.rules.routing import RETURN, rules_of
 
 
 class Claim(Lasting, frozen=True, gc=False, kw_only=True, tag="conversation.claim"):
@@ -51,7 +52,7 @@ def assign(ask: Assign, turn: Turn) -> Change | None:
     """The conversation is the named one's, the team's, or nobody's: then it is in the queue again, in its old place.
 
     Whoever says so by hand knows better than routing: nobody is asked whether there is a free slot, but where the
-    account allows nobody to take more by hand.
+    account allows nobody to take more by hand. But who isn't there loses it again, if that lasts.
     """
     conversation = turn.there
     after = conversation
@@ -69,8 +70,21 @@ def assign(ask: Assign, turn: Turn) -> Change | None:
     return Change(
         replace(after, seq=seq, cursor=turn.cursor),
         (activity(ask.id, "assigned", seq, turn, audience="staff", data=what),),
+        timers=_timers(ask.id, conversation, after, turn),
         decisions=(decision,),
     )
+
+
+def _timers(cause: str, before: Conversation, after: Conversation, turn: Turn) -> tuple[Timer, ...]:
+    """Whoever is at home won't vanish, so that nothing else would bring back what is given to them."""
+    if after.status != "open" or after.assignee in (None, before.assignee, turn.actor.id):
+        return ()
+    desk = desk_of(turn)
+    standing = desk.standings.get(after.assignee or "") if desk.is_known else None
+    if standing is not None and standing.status != "offline":
+        return ()
+    at = turn.at + rules_of(desk, after).return_seconds * 1000
+    return (Timer(timer_id(cause, after.id, "return"), at, RETURN, after.id),)
 
 
 def _held_by(actor: Actor | None, conversation: Conversation, turn: Turn) -> Conversation:

@@ -42,13 +42,14 @@ class Moved(Struct, frozen=True):
 def taken(conversation: Conversation, actor: Actor, turn: Turn) -> Conversation:
     """In the hands of somebody who wanted it."""
     routing = Routing(_place(conversation, turn), turn.at, skills=_skills(conversation))
+    before = _taken_away(conversation)
     return replace(
-        conversation,
+        before,
         status="open",
         snoozed_until=None,
         assignee=actor.id,
         handler=_handler(actor.id),
-        people=with_person(conversation, actor.id, Person(actor.name, actor.picture)),
+        people=with_person(before, actor.id, Person(actor.name, actor.picture)),
         routing=routing,
     )
 
@@ -57,7 +58,8 @@ def handed(conversation: Conversation, actor: Actor, turn: Turn) -> Conversation
     """In the hands of somebody to whom somebody else has given it: it stays there until that one vanishes."""
     after = taken(conversation, actor, turn)
     routing = after.routing or _NEVER
-    return replace(after, routing=replace(routing, unanswered=True))
+    joined = actor.id not in _taken_away(conversation).people
+    return replace(after, routing=replace(routing, unanswered=True, joined=joined))
 
 
 def given(conversation: Conversation, member: Member, turn: Turn, rules: TeamRules | None, cause: str) -> Moved:
@@ -71,17 +73,24 @@ def given(conversation: Conversation, member: Member, turn: Turn, rules: TeamRul
         answer_by = turn.at + rules.answer_seconds * 1000
         timer = Timer(timer_id(cause, conversation.id, "answer"), answer_by, UNANSWERED, conversation.id)
         timers = (timer,)
-    before = conversation.routing or _NEVER
+    before, was = _taken_away(conversation), conversation.routing or _NEVER
     routing = Routing(
-        _place(conversation, turn), turn.at, answer_by, True, before.passed, skills=before.skills, known=before.known
+        _place(conversation, turn),
+        turn.at,
+        answer_by,
+        True,
+        was.passed,
+        skills=was.skills,
+        known=was.known,
+        joined=member.id not in before.people,
     )
     after = replace(
-        conversation,
+        before,
         status="open",
         snoozed_until=None,
         assignee=member.id,
         handler=_handler(member.id),
-        people=with_person(conversation, member.id, Person(member.name, member.picture)),
+        people=with_person(before, member.id, Person(member.name, member.picture)),
         routing=routing,
     )
     return Moved(after, timers)
@@ -92,7 +101,7 @@ def answered(conversation: Conversation) -> Conversation:
     routing = conversation.routing
     if routing is None or not routing.unanswered:
         return conversation
-    return replace(conversation, routing=replace(routing, unanswered=False, answer_by=0, passed=()))
+    return replace(conversation, routing=replace(routing, unanswered=False, answer_by=0, passed=(), joined=False))
 
 
 def claimed(conversation: Conversation, turn: Turn) -> Decision:
@@ -188,8 +197,17 @@ def timer_id(cause: str, *parts: str) -> str:
     return f"{cause[:13]}-{digest[:4]}-{digest[4:8]}-{digest[8:]}"
 
 
+def _taken_away(conversation: Conversation) -> Conversation:
+    """Without its assignee among the people, if that one was given it, has said nothing, and had never been there."""
+    routing, assignee = conversation.routing or _NEVER, conversation.assignee
+    if not (routing.unanswered and routing.joined):
+        return conversation
+    return replace(conversation, people={id_: each for id_, each in conversation.people.items() if id_ != assignee})
+
+
 def _unassigned(conversation: Conversation, routing: Routing) -> Conversation:
-    return replace(conversation, status="queued", snoozed_until=None, assignee=None, handler="none", routing=routing)
+    left = _taken_away(conversation)
+    return replace(left, status="queued", snoozed_until=None, assignee=None, handler="none", routing=routing)
 
 
 def _place(conversation: Conversation, turn: Turn) -> int:

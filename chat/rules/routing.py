@@ -15,6 +15,7 @@ from chat.model import (
     Lasting,
     Member,
     Needs,
+    Routing,
     TeamRules,
     Turn,
 )
@@ -85,7 +86,8 @@ def unanswered(ask: Unanswered, turn: Turn) -> Change | None:
 
 
 def back(ask: Return, turn: Turn) -> Change | None:
-    """Back in the queue, if its assignee is still away. Busy while nobody knows that."""
+    """Back in the queue, if its assignee is still away, or was given it after hours and has said nothing. Busy while
+    nobody knows that."""
     conversation, desk = turn.there, known_desk(turn)
     if conversation.status != "open" or conversation.assignee is None:
         return None
@@ -94,9 +96,11 @@ def back(ask: Return, turn: Turn) -> Change | None:
         standing = desk.standings[member.id]
         if standing.reason == "unknown":
             raise Busy("Nobody knows at this moment who is here.")
-        # Who came back and vanished again has a timer of that time's own.
-        since = turn.at - member.status_at
-        if standing.is_present or since < rules_of(desk, conversation).return_seconds * 1000:
+        # Who came back and vanished again, or was given it anew, has a timer of that time's own.
+        routing = conversation.routing or Routing()
+        since = turn.at - max(member.status_at, routing.assigned_at)
+        is_here = standing.is_present and not (routing.unanswered and standing.status == "offline")
+        if is_here or since < rules_of(desk, conversation).return_seconds * 1000:
             return None
     return returned(ask.id, conversation, turn, "returned", 0)
 

@@ -117,7 +117,8 @@ def _leaving(conversation: Conversation, turn: Turn) -> str | None:
 
 
 def _unpassed(conversation: Conversation, turn: Turn) -> Conversation:
-    return replace(conversation, routing=put_back(conversation, _leaving(conversation, turn)).routing)
+    waits = put_back(conversation, _leaving(conversation, turn))
+    return replace(conversation, routing=waits.routing, people=waits.people)
 
 
 def _assigned(desk: Desk, after: Conversation, turn: Turn) -> tuple[Member, ...]:

@@ -17,6 +17,7 @@ from chat.preferences import AccountSettings, TeamSettings, chosen
 from chat.store import Hold, Rows, Scoped, WaitEnd
 
 QUEUED = 500  # conversations that wait and are looked at: what is behind them gets its turn later
+UNASKED = 100  # of them those whose contacts wait for no answer: messages left at night hide nobody who waits
 
 SETTINGS = "SELECT a.id, a.settings FROM accounts a WHERE a.id {among}"
 _MEMBERS = """
@@ -40,10 +41,11 @@ USED = """
 WAITING = f"""
     SELECT account, id FROM (
         SELECT a.id AS account, c.id AS id, row_number() OVER (
-            PARTITION BY c.account ORDER BY c.team IS NULL, coalesce(c.waiting_since, 0), c.key) AS place
+            PARTITION BY c.account, c.waiting_since IS NULL ORDER BY c.team IS NULL, c.waiting_since, c.key) AS place,
+        CASE WHEN c.waiting_since IS NULL THEN {UNASKED} ELSE {QUEUED - UNASKED} END AS seen
         FROM conversations c JOIN accounts a ON a.key = c.account
         WHERE a.id {{among}} AND c.status = 'queued' AND (c.team IS NULL OR c.team {{teams}})
-    ) waiting WHERE place <= {QUEUED}"""
+    ) waiting WHERE place <= seen"""
 # Who had them before: the last one counts.
 KNOWN = """
     SELECT a.id, c.contact, c.assignee FROM conversations c JOIN accounts a ON a.key = c.account

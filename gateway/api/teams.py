@@ -23,7 +23,7 @@ class NamedTeam(Struct):
 
 
 class TeamPatch(Struct):
-    """What is given replaces what was."""
+    """What is given replaces what was; `settings` as a whole: what is left out of them is as by default."""
 
     name: Name | UnsetType = UNSET
     settings: TeamSettings | UnsetType = UNSET

@@ -243,7 +243,9 @@ async def test_two_nodes_route_at_once_and_nothing_is_given_twice(engine: StoreE
 async def test_whatever_happens_at_once_routing_gives_to_nobody_who_is_away_or_full(
     engine: StoreEngine, clock: StillClock
 ) -> None:
-    """Two nodes, people who come and go, claims, resolves and transfers in any order; the log says what it was by."""
+    """Two nodes, people who come and go, claims, resolves and transfers in any order; the log says what it was by.
+
+    chatwoot#11034, Rocket.Chat PR 19352, Rocket.Chat PR 35722: limits were ignored, or exceeded under load."""
     seed = int(os.environ.get("SHOPBELL_SEED", "0")) or randrange(2**32)
     sys.stdout.write(f"SHOPBELL_SEED={seed}\n")
     chance = Random(seed)
@@ -326,6 +328,7 @@ async def test_of_two_who_claim_at_once_one_has_it_and_the_other_is_told(store: 
 async def test_by_hand_more_than_the_slots_is_taken_unless_the_account_forbids_it(
     store: Store, clock: StillClock
 ) -> None:
+    """chatwoot#1198, chatwoot#1275"""
     async with a_floor(store, clock, NOA, slots=1) as (office, _):
         first, second, third = [await office.start(DANA) for _ in range(3)]
         await office.done(NOA, Claim(id=office.new_id(), conversation=first))
@@ -368,6 +371,7 @@ async def test_what_is_not_answered_goes_back_to_its_old_place_and_then_to_someb
 
 
 async def test_who_never_answers_is_set_away_and_who_answers_begins_anew(store: Store, clock: StillClock) -> None:
+    """chatwoot#4170"""
     async with a_floor(store, clock, NOA, bounces=2) as (office, _):
         conversation = await office.start(DANA)
         for answers in (False, True, False, False):
@@ -413,6 +417,7 @@ async def observe(office: Office, *members: Actor, cause: str = "disconnected", 
 async def test_who_vanishes_loses_the_unanswered_at_once_and_the_rest_if_it_lasts(
     store: Store, clock: StillClock
 ) -> None:
+    """chatwoot#7204, chatwoot#5362: live conversations stayed with agents who were gone."""
     async with a_floor(store, clock, NOA, return_seconds=300) as (office, here):
         talked, given = await office.start(DANA), await office.start(ELI)
         await route(office)
@@ -494,6 +499,34 @@ async def test_at_the_end_of_a_shift_what_is_open_is_handed_over_unless_it_is_to
         await check_nothing_is_lost(office)
 
 
+async def test_what_is_assigned_by_hand_to_whom_is_not_there_goes_back_if_that_lasts(
+    store: Store, clock: StillClock
+) -> None:
+    """chatwoot#4158, chatwoot#5362, freescout#5429, freescout#3684: it stayed with whoever was out of office."""
+    async with a_floor(store, clock, NOA) as (office, here):
+        at_home, late, after_hours = [await office.start(DANA) for _ in range(3)]
+        for each in (at_home, late):
+            await office.done(NOA, Assign(id=office.new_id(), conversation=each, assignee=SOMCHAI.id))
+        clock.move(100)
+        await office.done(NOA, Assign(id=office.new_id(), conversation=late, assignee=None))
+        await office.done(NOA, Assign(id=office.new_id(), conversation=late, assignee=SOMCHAI.id))
+        await ring(office, clock, 199)
+        assert await holders(office, at_home, late) == [SOMCHAI.id, SOMCHAI.id]
+
+        await ring(office, clock, 1)
+        assert await holders(office, at_home, late) == [None, SOMCHAI.id]
+        here.comes(SOMCHAI)
+        await ring(office, clock, 100)
+        assert await holders(office, late) == [SOMCHAI.id]
+
+        here.off_shift = {SOMCHAI.id}  # though here, as whoever forgot to sign out
+        await office.done(NOA, Assign(id=office.new_id(), conversation=after_hours, assignee=SOMCHAI.id))
+        await ring(office, clock, 300)
+        assert await holders(office, after_hours) == [None]
+        assert [row[0] for row in await rows(office, routing_log, "kind")][-1] == "returned"
+        await check_nothing_is_lost(office)
+
+
 async def test_what_somebody_has_who_does_not_work_here_any_more_goes_back(store: Store, clock: StillClock) -> None:
     async with a_floor(store, clock, NOA) as (office, _):
         conversation = await office.start(DANA)
@@ -517,6 +550,7 @@ def _set_active(connection: Connection, agent: str, active: bool) -> None:
 async def test_what_somebody_chose_stays_and_only_supervisors_choose_for_others(
     store: Store, clock: StillClock
 ) -> None:
+    """RocketChat/feature-requests#375, chatwoot#6631: nobody could flip them."""
     async with a_floor(store, clock, NOA, SOMCHAI) as (office, _):
         await office.done(NOA, SetAvailability(availability="away", reason="Lunch"))
         assert await office.refused(NOA, SetAvailability(availability="busy", agent=SOMCHAI.id)) == "forbidden"
@@ -580,6 +614,7 @@ async def test_a_transfer_is_given_to_who_can_take_it_and_says_so_also_the_secon
 async def test_a_transfer_that_nobody_can_take_waits_in_its_old_place_or_is_refused(
     store: Store, clock: StillClock
 ) -> None:
+    """chatwoot#6959"""
     async with a_floor(store, clock, NOA) as (office, here):
         conversation = await office.start(DANA)
         await office.send(NOA, conversation)
@@ -637,6 +672,7 @@ async def test_transfers_in_one_batch_never_exceed_the_slots(store: Store, clock
 async def test_what_is_taken_up_again_goes_to_who_had_it_only_if_that_one_can_take_it(
     store: Store, clock: StillClock
 ) -> None:
+    """chatwoot#9587, chatwoot#4158: what was opened again went to who had gone home."""
     async with a_floor(store, clock, NOA, SOMCHAI) as (office, here):
         spoken, woken = await office.start(DANA), await office.start(DANA)
         for each in (spoken, woken):
@@ -665,6 +701,7 @@ async def test_what_is_taken_up_again_goes_to_who_had_it_only_if_that_one_can_ta
 async def test_a_full_queue_takes_nobody_until_it_is_short_again_but_messages_with_an_address(
     store: Store, clock: StillClock
 ) -> None:
+    """chatwoot#13050: no queue, no global limit."""
     async with a_floor(store, clock, queue_limit=3, queue_reopen=2) as (office, _):
         starts = [Start(id=office.new_id(), inbox=DOOR, text=str(number)) for number in range(4)]
         results = await office.ask(DANA, *starts)
@@ -707,3 +744,24 @@ async def test_waits_end_and_handle_times_leave_out_the_contacts_silences(store:
         held = await rows(office, handles, "conversation", "member", "team", "began_at", "ended_at", "worked")
         began, worked = MOMENT + 10_000, (5 + 20 + 7 + 3) * 1000
         assert held == [(conversation, NOA.id, TEAM, began, began + 485_000, worked)]
+
+
+async def test_each_one_who_had_it_has_its_part_in_the_books(store: Store, clock: StillClock) -> None:
+    """LigeroSmart/otrs.RocketChat#11: a transfer credited the last one alone."""
+    async with a_floor(store, clock, NOA, SOMCHAI) as (office, _):
+        conversation = await office.start(DANA)
+        await office.send(NOA, conversation)
+        for seconds, who in ((30, DANA), (10, NOA)):
+            clock.move(seconds)
+            await office.send(who, conversation)
+        await office.done(NOA, transfer(office, conversation, SOMCHAI.id))
+        clock.move(20)
+        await office.send(SOMCHAI, conversation)
+        clock.move(5)
+        await office.done(SOMCHAI, Resolve(id=office.new_id(), conversation=conversation))
+
+        began = MOMENT + 40_000
+        assert await rows(office, handles, "member", "began_at", "ended_at", "worked") == [
+            (NOA.id, MOMENT, began, 10_000),
+            (SOMCHAI.id, began, began + 25_000, 20_000),
+        ]

@@ -94,6 +94,7 @@ def test_the_least_busy_gets_it() -> None:
 
 
 def test_of_equally_busy_ones_who_has_fewer_gets_it_then_whose_turn_is_longer_ago() -> None:
+    """LiveHelperChat#1218: it stuck to one operator."""
     members = [a_member("agt_a", slots=4), a_member("agt_b", slots=2, assigned_at=5), a_member("agt_c", slots=2)]
 
     decision = a_floor([a_wait()], members, {"agt_a": 2, "agt_b": 1, "agt_c": 1}).run()[0]
@@ -113,6 +114,7 @@ def test_round_robin_goes_to_whose_turn_is_longest_ago_however_busy() -> None:
 
 
 def test_the_first_agent_in_the_morning_gets_no_more_than_their_slots_of_the_backlog() -> None:
+    """LiveHelperChat discussion 1921"""
     waits = [a_wait(f"cnv_{n:02}", n) for n in range(40)]
 
     decisions = a_floor(waits, [a_member("agt_a", slots=4)], {"agt_a": 1}).run()
@@ -295,6 +297,7 @@ def test_an_overflow_team_is_asked_when_its_time_has_come() -> None:
 
 @pytest.mark.parametrize("standing", [stands("offline", "off_shift"), stands("not_accepting_chats", "away")])
 def test_an_overflow_team_is_asked_at_once_when_nobody_is_there(standing: Standing) -> None:
+    """LiveHelperChat#745"""
     assert who(overflowing({}, {"agt_a": standing}, 1001)) == ["agt_b"]
 
 

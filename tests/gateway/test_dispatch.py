@@ -52,6 +52,7 @@ async def until(node: Node, holds: Callable[[list[str]], bool]) -> None:
 
 
 async def test_at_the_end_of_a_shift_the_next_one_has_what_is_open_and_both_logs_say_why(tmp_path: Path) -> None:
+    """chatwoot#13241: who worked when, and why. RocketChat/feature-requests#317: who went home kept it all."""
     clock = ShiftedClock()
     async with a_node(tmp_path / "data", clock=clock) as node:
         noa, dara = node.mine.agent, await node.second_agent()
@@ -121,6 +122,7 @@ async def test_an_agent_who_does_nothing_is_away_until_it_does_something(tmp_pat
 
 
 async def test_by_http_anybody_may_ask_whether_an_inbox_is_open_and_staff_who_is(tmp_path: Path) -> None:
+    """Rocket.Chat#16264: a page could not ask."""
     async with a_node(tmp_path / "data") as node, httpx.AsyncClient(base_url=node.origin) as browser:
         noa = node.mine.agent
         await opens(node, noa.id)
@@ -160,6 +162,7 @@ async def test_by_http_anybody_may_ask_whether_an_inbox_is_open_and_staff_who_is
 
 
 async def test_a_contact_hears_of_its_door_and_its_place(tmp_path: Path) -> None:
+    """chatwoot#10059, chatwoot#8047, LiveHelperChat#635, LiveHelperChat#841"""
     async with a_node(tmp_path / "data") as node:
         await opens(node, node.mine.agent.id)
         contact = await node.contact()

@@ -310,6 +310,16 @@ def test_ok_for_who_asked_with_a_ref() -> None:
         "at": 1000,
     }
     assert json.loads(protocol.ok(2, Done(C, 42, 1000, again=True)))["again"] is True
+    assert json.loads(protocol.ok(2, Done(C, 42, 1000, again=True, outcome="queued"))) == {
+        "type": "ok",
+        "ref": 2,
+        "conversation": C,
+        "seq": 42,
+        "at": 1000,
+        "outcome": "queued",
+        "again": True,
+    }
+    assert json.loads(protocol.ok(2, Done(C, 42, 1000, outcome="assigned")))["outcome"] == "assigned"
     assert protocol.ok(None, Done(C, 42, 1000)) == b""
     assert json.loads(protocol.taken_note(2)) == {"type": "ok", "ref": 2}
     assert protocol.taken_note(None) == b""

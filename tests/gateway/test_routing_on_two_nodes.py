@@ -92,6 +92,7 @@ async def test_a_shopper_on_one_node_reaches_an_agent_on_the_other_within_half_a
 
 
 async def test_an_agent_who_drops_loses_what_it_has_not_answered_and_gets_it_when_it_is_back(tmp_path: Path) -> None:
+    """Rocket.Chat#22505: it could not go back within the same department. chatwoot#7204"""
     async with two_healthy_nodes(tmp_path) as (first, second):
         noa = first.mine.agent
         await opens(first, noa.id)

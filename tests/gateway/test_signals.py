@@ -355,6 +355,7 @@ async def test_what_a_contact_types_only_staff_that_watches_sees(node: Node) -> 
 
 @on_a_node()
 async def test_staff_sees_who_else_looks_and_that_they_have_gone(node: Node) -> None:
+    """chatwoot#11062: two worked on the same one, and neither knew."""
     contact, watcher, agent = await node.contact(), await node.bot(), await node.agent()
     conversation = await node.started(contact)
     await watcher.ask("watch", conversations=[conversation])

@@ -1,6 +1,7 @@
 """What users of others complain about, as far as it concerns who is here, who is on shift, and what shoppers are told.
 
-Each test names the complaints by repository and number. Those about who gets a conversation are told where routing is.
+Each test names the complaints by repository and number. Those about who gets a conversation are in tests/journeys;
+all of them are listed in docs/regressions.md.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ async def test_two_devices_never_fight_over_what_was_chosen() -> None:
 
 
 async def test_a_phone_in_the_background_that_comes_back_was_never_away() -> None:
-    """chatwoot#12710, chatwoot-mobile-app#971, #973: a heartbeat of 20 s stops as soon as the app isn't in front."""
+    """chatwoot#12710, chatwoot-mobile-app#971, #973, PR 692: a heartbeat of 20 s stops as soon as the app isn't
+    in front."""
     world = await a_world()
     world.connect(NOA, 0)
     await world.wait(SOON)
@@ -296,7 +298,7 @@ def test_who_is_there_outside_of_the_hours_does_not_make_it_open() -> None:
 
 
 def test_on_shift_then_away_then_off_shift_each_say_why() -> None:
-    """frappe/helpdesk#1528"""
+    """frappe/helpdesk#1528, frappe/helpdesk PR 3372"""
     evening = ms("2026-11-24T17:30")
 
     said = [asked(OFFICE), asked(OFFICE, chose="away"), asked(OFFICE, evening, chose="away")]

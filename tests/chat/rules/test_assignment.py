@@ -6,17 +6,23 @@ import pytest
 from msgspec import UNSET, UnsetType
 
 from chat.errors import InvalidState, NotFound, Taken
-from chat.model import Actor, Change, Conversation, Person, Team
+from chat.model import Actor, Change, Conversation, Person, Standing, Team
 from chat.rules.assignment import Assign, Claim, assign, claim
 from tests.builders import (
+    AFTER_HOURS,
     DANA,
     ECHO,
+    FREE,
     GONE,
+    GONE_HOME,
+    MOMENT,
     NOA,
     SOMCHAI,
     TEAM,
     a_conversation,
+    a_desk,
     a_held_conversation,
+    a_member,
     a_team,
     a_turn,
     an_id,
@@ -34,9 +40,11 @@ def assigned(
     *,
     other: Actor | None = None,
     found_team: Team | None = None,
+    standing: Standing = FREE,
 ) -> Change | None:
     ask = Assign(id=an_id(2), conversation=conversation.id, assignee=assignee, team=team)
-    return assign(ask, a_turn(NOA, conversation, other=other, team=found_team))
+    desk = a_desk(*map(a_member, (NOA, SOMCHAI, ECHO)), standing=standing)
+    return assign(ask, a_turn(NOA, conversation, other=other, team=found_team, desk=desk))
 
 
 # --- claim --------------------------------------------------------------------------------------------------
@@ -107,6 +115,7 @@ def test_an_assignment_is_a_line_for_staff_alone() -> None:
 
 
 def test_a_conversation_taken_from_its_assignee_goes_back_to_the_queue() -> None:
+    """tiledesk-dashboard#156: take over from others, put back."""
     change = assigned(a_held_conversation(NOA), None)
 
     assert change is not None
@@ -164,3 +173,20 @@ def test_a_resolved_conversation_stays_resolved_in_other_hands(assignee: str | N
 
     assert change is not None
     assert (change.conversation.assignee, change.conversation.status) == (assignee, "resolved")
+
+
+@pytest.mark.parametrize("standing", [GONE_HOME, AFTER_HOURS], ids=["not here", "after hours"])
+def test_who_is_not_there_to_get_it_has_so_long_to_come(standing: Standing) -> None:
+    change = assigned(a_held_conversation(NOA), SOMCHAI.id, other=SOMCHAI, standing=standing)
+
+    assert change is not None
+    (timer,) = change.timers
+    assert (timer.kind, timer.at - MOMENT) == ("routing.return", 301_000)
+
+
+def test_who_is_there_and_what_is_put_aside_are_not_looked_after() -> None:
+    for status, standing in (("open", FREE), ("resolved", GONE_HOME)):
+        change = assigned(a_held_conversation(NOA, status=status), SOMCHAI.id, other=SOMCHAI, standing=standing)
+
+        assert change is not None
+        assert change.timers == ()

@@ -40,6 +40,7 @@ def test_whoever_is_staff_may_resolve_what_another_has() -> None:
 
 
 def test_resolving_twice_changes_nothing() -> None:
+    """fazer-ai/agents#158: the closing words came twice."""
     before = a_conversation(status="resolved")
 
     assert resolve(Resolve(id=an_id(2), conversation=before.id), a_turn(NOA, before)) is None

@@ -39,7 +39,7 @@ def test_who_is_given_it_must_answer_in_time() -> None:
     rules = TeamRules(TEAM, answer_seconds=20)
     moved = given(IN_LINE, a_member(NOA), a_turn(SOMCHAI, IN_LINE), rules, an_id(9))
 
-    assert moved.conversation.routing == Routing(MOMENT - 5000, NOW, NOW + 20_000, True, skills=("th",))
+    assert moved.conversation.routing == Routing(MOMENT - 5000, NOW, NOW + 20_000, True, skills=("th",), joined=True)
     (timer,) = moved.timers
     assert (timer.at, timer.kind, timer.conversation) == (NOW + 20_000, "routing.unanswered", IN_LINE.id)
 
@@ -56,7 +56,7 @@ def test_where_nothing_is_routed_nothing_goes_back_by_itself(rules: TeamRules | 
 def test_to_whom_a_colleague_hands_it_has_time_and_has_not_answered() -> None:
     after = handed(IN_LINE, NOA, a_turn(SOMCHAI, IN_LINE))
 
-    assert after.routing == Routing(MOMENT - 5000, NOW, 0, True, skills=("th",))
+    assert after.routing == Routing(MOMENT - 5000, NOW, 0, True, skills=("th",), joined=True)
 
 
 def test_an_answer_settles_it_and_changes_nothing_else() -> None:
@@ -73,6 +73,20 @@ def test_what_is_put_back_has_its_old_place_and_who_passed_comes_last_once() -> 
 
     assert (after.status, after.assignee, after.handler) == ("queued", None, "none")
     assert after.routing == Routing(MOMENT, passed=(SOMCHAI.id, NOA.id))
+
+
+def test_the_contact_does_not_go_on_reading_the_name_of_who_never_answered() -> None:
+    turn = a_turn(SOMCHAI, IN_LINE)
+    for moved in (
+        given(IN_LINE, a_member(NOA), turn, TeamRules(TEAM), an_id(9)).conversation,
+        handed(IN_LINE, NOA, turn),
+    ):
+        assert NOA.id in moved.people
+        assert put_back(moved).people == IN_LINE.people
+        assert taken(moved, SOMCHAI, turn).people.keys() == {*IN_LINE.people, SOMCHAI.id}
+        assert NOA.id in put_back(answered(moved)).people
+        again = given(put_back(answered(moved)), a_member(NOA), turn, TeamRules(TEAM), an_id(9)).conversation
+        assert NOA.id in put_back(again).people  # she has taken part before
 
 
 def test_who_had_answered_is_remembered() -> None:

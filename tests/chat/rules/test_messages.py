@@ -193,6 +193,7 @@ def test_an_answer_in_anothers_conversation_leaves_it_where_it_is() -> None:
 
 
 def test_a_bot_that_answers_beside_an_agent_does_not_take_over() -> None:
+    """fazer-ai/agents#430: it answered over a human, and went on."""
     assert sent(ECHO, a_held_conversation(NOA)).conversation.handler == "agent"
 
 

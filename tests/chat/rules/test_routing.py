@@ -10,6 +10,7 @@ from chat.errors import Busy
 from chat.model import Change, Conversation, Desk, Routing, TeamRules
 from chat.rules.routing import Return, Run, Unanswered, back, run, unanswered
 from tests.builders import (
+    AFTER_HOURS,
     FREE,
     GONE_HOME,
     MINE,
@@ -29,7 +30,7 @@ US = system(MINE)
 NOW = MOMENT + 1000
 WAITING = tuple(a_conversation(id=f"cnv_{n}", routing=Routing(MOMENT + n)) for n in range(3))
 GIVEN = a_held_conversation(NOA, team=TEAM, routing=Routing(MOMENT, MOMENT, NOW, True))
-TALKED = a_held_conversation(NOA, team=TEAM, routing=Routing(MOMENT, MOMENT))
+TALKED = a_held_conversation(NOA, team=TEAM, routing=Routing(MOMENT - 900_000, MOMENT - 900_000))
 
 
 def ran(desk: Desk) -> tuple[Change, ...]:
@@ -112,6 +113,16 @@ def test_what_was_in_progress_goes_back_only_from_who_is_still_away_for_long_eno
     assert returned(a_desk(a_member(NOA), standing=FREE)) is None
     assert returned(a_desk(), a_conversation()) is None
     assert returned(a_desk()) is not None  # doesn't work here any more
+
+
+def test_what_was_given_to_somebody_who_is_away_goes_back_so_long_after_that() -> None:
+    home, after_hours = [a_desk(a_member(NOA), standing=standing) for standing in (GONE_HOME, AFTER_HOURS)]
+    anew, long_ago = [replace(TALKED, routing=Routing(1, NOW - ago, unanswered=True)) for ago in (299_999, 300_000)]
+
+    assert returned(home, anew) is None
+    for desk in (home, after_hours):
+        assert returned(desk, long_ago) is not None
+    assert returned(after_hours) is None  # what one talks about, though it is late, is one's own
 
 
 def test_nothing_goes_back_while_it_is_not_known_where_somebody_is() -> None:

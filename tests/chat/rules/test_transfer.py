@@ -44,7 +44,7 @@ def test_the_contact_reads_one_line_that_names_nobody() -> None:
 def test_who_gets_it_must_answer_in_time_and_who_had_it_comes_last() -> None:
     change = handed_on()
 
-    assert change.conversation.routing == Routing(MOMENT, NOW, NOW + 30_000, True, (NOA.id,), known=NOA.id)
+    assert change.conversation.routing == Routing(MOMENT, NOW, NOW + 30_000, True, (NOA.id,), known=NOA.id, joined=True)
     assert [timer.kind for timer in change.timers] == ["routing.unanswered"]
     assert [(row.member, row.verdict) for row in change.decisions[0].candidates] == [(SOMCHAI.id, "chosen")]
     assert [member.assigned_at for member in change.members] == [NOW]

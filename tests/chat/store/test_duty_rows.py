@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from chat.model import Candidate, Decision, Queue, Routing, StatusLine, TeamRules, Timer
 from chat.store import Head, Loaded, Rows, Store, Wanted
-from chat.store.duty_rows import team_rules, worded
+from chat.store.duty_rows import QUEUED, UNASKED, team_rules, worded
 from chat.store.tables import accounts, contacts, duties, routing_log, status_log, teams
 from chat.timers import Timers
 from tests.builders import (
@@ -76,6 +76,26 @@ async def test_a_desk_has_who_works_here_what_they_have_in_hand_and_what_waits(s
     assert desk.queued == (waits,)
     assert desk.known == {DANA.id: SOMCHAI.id}
     assert found.conversations[MINE, "cnv_waits"] == waits
+
+
+async def test_hundreds_who_only_left_a_message_hide_nobody_who_waits(store: Store) -> None:
+    await set_up(store)
+    left = [
+        a_conversation(
+            id=f"cnv_left{n}", team=TEAM, waiting_since=None, routing=Routing(MOMENT, left=True), cursor=n + 1
+        )
+        for n in range(QUEUED + 1)
+    ]
+    live = [
+        a_conversation(id=f"cnv_live{n}", team=TEAM, waiting_since=MOMENT + 9 - n, cursor=QUEUED + 2 + n)
+        for n in range(QUEUED)
+    ]
+    await store_moves(store, *map(a_move, (*left, *live)))
+
+    seen = {each.id for each in (await loaded(store, Wanted(desks={MINE}))).desks[MINE].queued}
+
+    assert len(seen) == QUEUED
+    assert {each.id for each in live if each.id not in seen} == {f"cnv_live{n}" for n in range(UNASKED)}  # the newest
 
 
 async def test_what_is_open_in_somebodys_hands_is_loaded_with_them(store: Store) -> None:

@@ -105,6 +105,7 @@ export interface Ok {
   readonly seq?: number;
   readonly at?: number;
   readonly again?: boolean;
+  readonly outcome?: "assigned" | "queued";
 }
 export interface RefusedFrame {
   readonly type: "refused";
