@@ -27,6 +27,7 @@ from tests.week.plan import Plan
 SOON = 3_000  # ms until all nodes know, while nothing is wrong
 SHAKEN = 150_000  # ms after which nothing is left of a fault
 PATIENCE = 60_000  # ms for which a conversation may wait though somebody could take it
+ROWS = 40  # of decisions that one commit may have
 GIVES = ("routed", "claimed", "transferred")
 
 
@@ -133,6 +134,8 @@ class Hands:
     def could_have(self, line: Line, agent: str, used: int) -> bool | None:
         """Whether the agent had so many when this was decided. A batch may have changed it more than once. None: nobody
         heard of that commit."""
+        if self.holes:
+            return True
         number = self._commit_of.get((line.conversation, line.at))
         if number is None:
             return None
@@ -200,7 +203,7 @@ class Oracle:
         found += self._about_states()
         found += [f"{each}: {what}" for each in self._found.statuses for what in self._about_status(each)]
         crashes = sum(what == "crash" for _, what in self._diary.faults)
-        if max(self._hands.holes, self._unheard / 4) > crashes:
+        if max(self._hands.holes, self._unheard / ROWS) > crashes:
             found.append(f"{self._hands.holes} commits and {self._unheard} rows of decisions can't be replayed")
         return found
 
@@ -219,8 +222,6 @@ class Oracle:
 
     def _about_row(self, line: Line, row: Candidate) -> Iterable[str]:
         agent, at = row.member, line.at
-        if row.shift != self._wall.state(agent, at):
-            yield f"{agent} was {self._wall.state(agent, at)}, not {row.shift}"
         if row.slots != self._plan.agents[agent].slots:
             yield f"{agent} has {row.slots} slots"
         if row.availability not in self._availabilities(agent, at):
@@ -233,12 +234,14 @@ class Oracle:
             if row.status != "offline" or self._diary.is_calm(at - SHAKEN, at):
                 yield f"nobody knows of {agent}, who is {row.status}"
             return
-        expected = self._expected(row, at)
-        if (row.status, row.reason) != expected:
+        if row.shift != self._wall.state(agent, at):
+            yield f"{agent} was {self._wall.state(agent, at)}, not {row.shift}"
+        expected = {self._expected(row, used, at) for used in _counted(line, row)}
+        if (row.status, row.reason) not in expected:
             yield f"{agent} should be {expected}, and is {row.status}, {row.reason}"
         yield from self._about_presence(row, at)
 
-    def _expected(self, row: Candidate, at: int) -> tuple[str, str]:
+    def _expected(self, row: Candidate, used: int, at: int) -> tuple[str, str]:
         """The five facts, in the order in which they count."""
         if not row.is_present:
             return "offline", "not_present"
@@ -249,7 +252,7 @@ class Oracle:
             return "not_accepting_chats", row.availability
         if self._wall.is_winding_down(row.member, at):
             return "not_accepting_chats", "winding_down"
-        if row.used >= row.slots:
+        if used >= row.slots:
             return "not_accepting_chats", "full"
         return "accepting_chats", "free"
 
@@ -307,6 +310,14 @@ class Oracle:
             yield f"it was {shift}"
         if line.status == "accepting_chats" and self._wall.is_winding_down(line.member, line.at):
             yield "it was winding down"
+
+
+def _counted(line: Line, row: Candidate) -> tuple[int, ...]:
+    """How many slots were taken when the status was worked out: before others were given in the same run, and before
+    what is transferred left the hands of who transfers it."""
+    if row.verdict == "full":
+        return row.used, 0
+    return (row.used, row.used + 1) if line.kind == "transferred" and row.member == line.by else (row.used,)
 
 
 def neglected(plan: Plan, diary: Diary, wall: Wall, at: int) -> list[str]:

@@ -86,7 +86,6 @@ class Clerk:
         self._runs = runs
         self._ear: Ear | None = None
         self._node: WeekNode | None = None
-        self._rests = False
         self._serving: dict[str, asyncio.Task[None]] = {}
 
     async def live(self) -> None:
@@ -98,8 +97,10 @@ class Clerk:
                 continue
             await self._town.until(comes)
             work = asyncio.create_task(self._work())
-            await self._town.until(goes)
-            await ended(work)
+            try:
+                await self._town.until(goes)
+            finally:
+                await ended(work)
             await self._go_home()
 
     def hear(self, node: WeekNode, conversation: Conversation) -> None:
@@ -145,9 +146,9 @@ class Clerk:
         self._ear, self._node = ear, node = Ear(self.actor), node
         self._town.diary.stays[self.agent.id].append(Stay(node.name, self._town.clock.now()))
         node.enter(ear)
-        for state in list(self._town.diary.states.values()):  # what a console shows first
-            if state.assignee == self.agent.id and state.status == "open":
-                self._take_up(state.id)
+        for conversation, holder in self._town.diary.open.items():  # what a console shows first
+            if holder == self.agent.id:
+                self._take_up(conversation)
         return ear
 
     def _disconnect(self, *, for_good: bool) -> None:
@@ -162,7 +163,6 @@ class Clerk:
         """Half of them sign out, and some forget to close the lid."""
         for task in list(self._serving.values()):
             await ended(task)
-        self._rests = False
         if self.random.random() < 0.5:
             node = await self._town.a_node(self.random)
             self._connect(node)
@@ -180,10 +180,8 @@ class Clerk:
                 await asyncio.sleep(self.random.uniform(8, 25) * MINUTES)
             if self._town.clock.ticks() >= pause_at:
                 pause_at = float("inf")
-                self._rests = True
                 await self._choose(self.random.choice(("away", "away", "busy")), "lunch")
                 await asyncio.sleep(self.random.uniform(15, 45) * MINUTES)
-                self._rests = False
             self._act()
             member = self._town.diary.members.get(self.agent.id)
             if member is not None and member.availability != "available":
@@ -218,6 +216,7 @@ class Clerk:
             if shopper.turns <= 0 or not await self._hears_from(conversation):
                 break
             await asyncio.sleep(_about(self.random, 75, most=600))
+        await asyncio.sleep(_about(self.random, 75, most=600))
         if self._holds(conversation):
             await self._ask(Resolve(id=self._town.new_id(), conversation=conversation))
 

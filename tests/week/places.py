@@ -46,6 +46,8 @@ class OnSqlite:
 
     def __init__(self, store: SqliteStore, clock: VirtualClock) -> None:
         store._writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug of a simulation
+        with store._cold.connect() as cold:
+            cold.exec_driver_sql("PRAGMA synchronous=OFF")
         self.stores: list[Store] = [store] * SLOTS
         self._clock = clock
         self._memory = Memory()
