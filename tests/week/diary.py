@@ -45,12 +45,16 @@ class Diary:
         for commit in commits:
             self.commits.append(commit)
             for move in commit.moves:
-                known = self.states.get(move.after.id)
-                if known is None or known.cursor < move.after.cursor:
-                    self.states[move.after.id] = move.after
-                    self._place(move.after, at)
+                self.hear(move.after, at)
             for member in commit.members:
                 self.members[member.id] = member
+
+    def hear(self, state: Conversation, at: int) -> None:
+        """Also what a node wrote that died before it could say so."""
+        known = self.states.get(state.id)
+        if known is None or known.cursor < state.cursor:
+            self.states[state.id] = state
+            self._place(state, at)
 
     def _place(self, state: Conversation, at: int) -> None:
         self.open.pop(state.id, None)

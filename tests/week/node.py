@@ -224,12 +224,12 @@ class WeekNode:
         self._relay.settle(answers, commits)
 
     def _hear(self, node: WeekNode, conversation: Conversation) -> None:
+        self._hears(node, conversation)
         routing = conversation.routing
         if routing is not None and routing.unanswered and routing.answer_by:
             late = self._random.uniform(0.0, 1.0)  # timers are looked at each second
             wait = (routing.answer_by - self._clock.now()) / 1000 + late
             asyncio.get_running_loop().call_later(wait, self._ring_if_unanswered, conversation.id, routing.answer_by)
-        self._hears(node, conversation)
 
     def _ring_if_unanswered(self, id_: str, answer_by: int) -> None:
         routing = self._diary.states[id_].routing

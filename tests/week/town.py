@@ -129,6 +129,7 @@ class Town:
     def _hears(self, node: WeekNode, conversation: Conversation) -> None:
         """A node has heard of something."""
         id_ = conversation.id
+        self.diary.hear(conversation, self.clock.now())
         if (event := self._events.pop(id_, None)) is not None:
             event.set()
         shopper, state = self.shoppers.get(id_), self.diary.states.get(id_, conversation)
