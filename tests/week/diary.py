@@ -31,6 +31,8 @@ class Diary:
         """As they are now."""
         self.open: dict[str, str] = {}
         """In whose hands each open conversation is."""
+        self.held: dict[str, int] = {}
+        """Since when (ms)."""
         self.waits: dict[str, int] = {}
         """Since when (ms) each has been in the queue this time."""
         self.members: dict[str, Member] = {}
@@ -57,10 +59,11 @@ class Diary:
             self._place(state, at)
 
     def _place(self, state: Conversation, at: int) -> None:
-        self.open.pop(state.id, None)
+        held, held_since = self.open.pop(state.id, None), self.held.pop(state.id, at)
         since = self.waits.pop(state.id, at)
         if state.status == "open" and state.assignee is not None:
             self.open[state.id] = state.assignee
+            self.held[state.id] = held_since if held == state.assignee else at
         if state.status == "queued":
             self.waits[state.id] = since
 

@@ -39,7 +39,8 @@ from tests.week.plan import ACCOUNT
 from tests.week.roads import PostBus
 from tests.week.virtual import VirtualClock
 
-RING_SECONDS = 30.0  # between two looks for timers that nobody was told of; who hasn't answered is looked at in time
+LOOK_SECONDS = 30.0  # between two looks at what passes by itself: whoever wants to know it looks anyway
+RING_SECONDS = 60.0  # between two looks for timers that nobody was told of; who hasn't answered is looked at in time
 SWEEP_SECONDS = 60.0  # between two looks at the store's head; each second while the nodes don't hear each other
 DROP_SECONDS = 3.0  # over which a node that stops sends its people away
 
@@ -78,6 +79,18 @@ class Heard:
             self._hears(self._node, _decode(item.document))
 
 
+class PreciseRounds(Rounds):
+    """Sleeps until the next moment at which there is something to do, and doesn't look twice a second whether it has
+    come: most of a week would be such looks."""
+
+    def _idle_seconds(self) -> float:
+        due = min((min(page.due, page.look_at) for page in self._pages.values()), default=float("inf"))
+        return min(LOOK_SECONDS, max(0.0, due - self._ticks()))
+
+    async def _look_for_ever(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+
 class WeekNode:
     """`hears` is called with everything that happens, as this node hears of it."""
 
@@ -107,7 +120,7 @@ class WeekNode:
         switchboard = Switchboard(bus, _nothing, metrics.bus_unknown)
         hub = Hub(lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call), _nothing)
         self._relay = Relay(hub, bus, switchboard, Reading(store), _nothing, metrics)
-        self._rounds = Rounds(presence, clock.ticks, times=times)
+        self._rounds = PreciseRounds(presence, clock.ticks, times=times)
         duty = NodeDuty(self._rounds)
         self.ledger = Ledger(store, clock, self._settle, duty=duty)
         self._relay.connect(self.ledger)

@@ -15,7 +15,7 @@ from msgspec.json import decode
 from sqlalchemy import Connection, select
 
 from chat.batch import Commit
-from chat.model import Candidate, Conversation, Member
+from chat.model import Candidate, Conversation, Member, Routing
 from chat.store import Store
 from chat.store.tables import conversations, routing_log, status_log
 from presence import Times
@@ -26,7 +26,9 @@ from tests.week.plan import Plan
 
 SOON = 3_000  # ms until all nodes know, while nothing is wrong
 SHAKEN = 150_000  # ms after which nothing is left of a fault
-PATIENCE = 60_000  # ms for which a conversation may wait though somebody could take it
+PATIENCE = 30_000  # ms for which a conversation may wait though somebody could take it
+RETURN = 300_000  # ms after which goes back what is in progress with somebody who vanished, as teams have it
+RING = 60_000  # ms between two looks for timers
 ROWS = 40  # of decisions that one commit may have
 GIVES = ("routed", "claimed", "transferred")
 
@@ -105,8 +107,16 @@ class Wall:
         begin, end, state, _ = self._run(agent, until)
         return state == "on_shift" and begin <= since and until < end - self._plan.agents[agent].wind_down
 
+    def is_off(self, agent: str, since: int, until: int) -> bool:
+        """Whether it was at home all the time between these moments (ms)."""
+        first, last = self._place(agent, since), self._place(agent, until)
+        return all(run[2] != "on_shift" for run in self._runs[agent][first : last + 1])
+
+    def _place(self, agent: str, at: int) -> int:
+        return bisect_right(self._begins[agent], at) - 1
+
     def _run(self, agent: str, at: int) -> tuple[int, int, str, str]:
-        return self._runs[agent][bisect_right(self._begins[agent], at) - 1]
+        return self._runs[agent][self._place(agent, at)]
 
 
 class Hands:
@@ -161,7 +171,7 @@ class Hands:
             self._states[after.id] = after
             self._check_place(after)
             if after.routing is not None and after.routing.assigned_at:
-                self._commit_of[after.id, after.routing.assigned_at] = number
+                self._commit_of.setdefault((after.id, after.routing.assigned_at), number)
         for agent in gained:
             if self._used[agent] > self._plan.agents[agent].slots:
                 self._complain(f"{agent} has {self._used[agent]} at cursor {commit.cursor}")
@@ -321,7 +331,7 @@ def _counted(line: Line, row: Candidate) -> tuple[int, ...]:
 
 
 def neglected(plan: Plan, diary: Diary, wall: Wall, at: int) -> list[str]:
-    """What has waited at a moment (ms) for a minute, though somebody of its team could have taken it all the time."""
+    """What has waited at a moment (ms) for half a minute, though somebody of its team could take it all the time."""
     since = at - PATIENCE
     waits = [id_ for id_, waited_since in diary.waits.items() if waited_since < since]
     if not waits or not diary.is_calm(at - SHAKEN, at):
@@ -335,6 +345,27 @@ def neglected(plan: Plan, diary: Diary, wall: Wall, at: int) -> list[str]:
                 free[team].append(agent.id)
     team_of = {id_: diary.states[id_].team or "" for id_ in waits}
     return [f"{id_} waits since {diary.waits[id_]}, beside {free[team]}" for id_, team in team_of.items() if free[team]]
+
+
+def kept(plan: Plan, diary: Diary, wall: Wall, times: Times, at: int) -> list[str]:
+    """What is at a moment (ms) in the hands of somebody who should have it no more: who is at home and didn't want to
+    finish it, hasn't answered in time, or has vanished."""
+    if not diary.is_calm(at - SHAKEN, at):
+        return []
+    grace = round(times.grace * 1000)
+    found = []
+    for id_, agent in diary.open.items():
+        routing, member = diary.states[id_].routing or Routing(), diary.members.get(agent)
+        wants_to_finish = member is not None and member.finishes
+        since = diary.held[id_]
+        if not wants_to_finish and wall.is_off(agent, max(since, at - PATIENCE), at) and since < at - PATIENCE:
+            found.append(f"{id_} is since {since} in the hands of {agent}, who is off shift")
+        if routing.unanswered and 0 < routing.answer_by < at - SOON:
+            found.append(f"{id_} should have been answered by {agent} by {routing.answer_by}")
+        allowed = grace + PATIENCE if routing.unanswered else grace + RETURN + PATIENCE + RING
+        if since < at - allowed and not diary.was_connected(agent, at - allowed, at):
+            found.append(f"{id_} is since {since} in the hands of {agent}, who has been gone for {allowed} ms")
+    return [f"{at}: {each}" for each in found]
 
 
 def _was_there(member: Member | None, since: int) -> bool:

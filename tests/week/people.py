@@ -172,7 +172,8 @@ class Clerk:
 
     async def _rest_now_and_then(self) -> None:
         """A sign of life every few minutes, but when asleep; a pause; and back again, whoever said that it is away."""
-        await self._choose("available")
+        finishes = self.random.random() < 0.2  # what is open at the end of this shift
+        await self._ask(SetAvailability(availability="available", finish=finishes))
         pause_at = self._town.clock.ticks() + self.random.uniform(1, 5) * 60 * MINUTES
         while True:
             await asyncio.sleep(self.random.uniform(1, 5) * MINUTES)

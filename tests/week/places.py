@@ -42,7 +42,8 @@ class Places(Protocol):
 class OnSqlite:
     """Both nodes have one store, which lets one of them write at a time, as locks do elsewhere."""
 
-    times = Times(beat=5.0, node_lease=22.0)  # as seldom as may be: they make most of the turns of the loop
+    # As seldom as may be: they make most of the turns of the loop.
+    times = Times(lease=60.0, refresh=20.0, beat=10.0, node_lease=30.0, hold=25.0)
 
     def __init__(self, store: SqliteStore, clock: VirtualClock) -> None:
         store._writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug of a simulation

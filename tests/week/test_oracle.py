@@ -12,7 +12,7 @@ from chat.model import Candidate, Conversation, Member, Routing, encode
 from chat.store import Move
 from presence import Times
 from tests.week.diary import Diary, Stay
-from tests.week.oracle import Line, Oracle, Status, Stored, Wall, neglected
+from tests.week.oracle import Line, Oracle, Status, Stored, Wall, kept, neglected
 from tests.week.plan import ACCOUNT, DOORS, Plan, a_plan
 
 PLAN = a_plan(1, 10)
@@ -170,3 +170,30 @@ def test_what_waits_beside_somebody_who_could_take_it_is_neglected() -> None:
     assert len(neglected(PLAN, scene.diary, WALL, AT)) == 1
     scene.diary.stays[AGENT][0].ended_at = AT - 30_000
     assert neglected(PLAN, scene.diary, WALL, AT) == []
+
+
+def test_what_stays_with_somebody_who_cannot_serve_it_is_complained_about() -> None:
+    scene = Scene()
+    scene.diary.record(scene.commits, AT)
+    later, times = AT + 60_000, Times()
+
+    assert kept(PLAN, scene.diary, WALL, times, later) == []
+
+    scene.diary.states["cnv_1"] = replace(scene.given, routing=Routing(AT, AT, AT + 30_000, True))
+    assert len(kept(PLAN, scene.diary, WALL, times, later)) == 1  # not answered in time
+
+    scene.diary.states["cnv_1"] = scene.given
+    scene.diary.stays[AGENT][0].ended_at = AT
+    assert len(kept(PLAN, scene.diary, WALL, times, AT + 10 * 60_000)) == 1  # vanished
+
+
+def test_what_stays_with_somebody_at_home_is_complained_about_unless_it_is_to_be_finished() -> None:
+    scene = Scene(OFF)
+    scene.diary.record(scene.commits, OFF)
+    later = OFF + 60_000
+
+    assert WALL.is_off(AGENT, OFF, later)
+    assert len(kept(PLAN, scene.diary, WALL, Times(), later)) == 1
+
+    scene.diary.members[AGENT] = Member(ACCOUNT, AGENT, finishes=True)
+    assert kept(PLAN, scene.diary, WALL, Times(), later) == []

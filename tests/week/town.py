@@ -15,7 +15,7 @@ from tests.builders import an_id
 from tests.presence.wall import runs
 from tests.week.diary import Diary
 from tests.week.node import WeekNode
-from tests.week.oracle import Wall, neglected
+from tests.week.oracle import Wall, kept, neglected
 from tests.week.people import TRIES, Clerk, Run, Shopper, ended
 from tests.week.places import SLOTS, Places
 from tests.week.plan import Plan, populate
@@ -24,7 +24,7 @@ from tests.week.virtual import Outside, VirtualClock
 
 DEPLOYS, CRASHES, RESTARTS = 3, 4, 1
 AFTER_SECONDS = 180.0  # that the nodes go on when everybody has gone
-LOOK_SECONDS = 60.0  # between two looks whether something has died
+LOOK_SECONDS = 20.0  # between two looks whether all is well
 
 Where = Callable[[], WeekNode | None]
 
@@ -41,7 +41,7 @@ class Town:
         self.duty = {id_: _on_duty(plan, agent.schedule) for id_, agent in plan.agents.items()}
         """When each is on duty, as a clock on the wall says."""
         self.neglected: list[str] = []
-        """What waited though somebody could have taken it."""
+        """What waited though somebody could have taken it, and what stayed in the hands of who couldn't serve it."""
         self._wall = Wall(plan)
         self._random = Random(f"town {plan.seed}")
         self._places = places
@@ -205,7 +205,9 @@ class Town:
             raise self._failed
         for node in self.nodes:
             node.check()
-        self.neglected += neglected(self.plan, self.diary, self._wall, self.clock.now())
+        now = self.clock.now()
+        self.neglected += neglected(self.plan, self.diary, self._wall, now)
+        self.neglected += kept(self.plan, self.diary, self._wall, self._places.times, now)
 
 
 def _on_duty(plan: Plan, schedule: str) -> list[Run]:

@@ -12,8 +12,8 @@ import pytest
 from msgspec import Struct
 
 from chat.waits import Waits, WaitsReport
-from gateway import case
-from presence import rounds
+from gateway import agenda, case
+from tests.week.node import LOOK_SECONDS
 from tests.week.oracle import Oracle, stored
 from tests.week.places import OnServers, OnSqlite, Places
 from tests.week.plan import ACCOUNT, a_plan
@@ -21,7 +21,10 @@ from tests.week.town import Town
 from tests.week.virtual import Outside, VirtualClock, VirtualLoop
 
 CONVERSATIONS = 5_000
-LOOK_SECONDS = 5.0  # between two looks at what passes by itself: whoever wants to know it looks anyway
+
+# What finds only what got lost comes seldom: it would hide it from the oracle, and takes most of the time.
+POLL_SECONDS = 60.0
+FRESH_SECONDS = (1200.0, 1800.0)
 
 Where = Literal["sqlite", "servers"]
 
@@ -70,7 +73,8 @@ def play(seed: int, folder: Path, where: Where = "sqlite", conversations: int = 
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(case, "LOOK_SECONDS", LOOK_SECONDS)
-            patch.setattr(rounds, "LOOK_SECONDS", LOOK_SECONDS)
+            patch.setattr(agenda, "POLL_SECONDS", POLL_SECONDS)
+            patch.setattr(agenda, "FRESH_SECONDS", FRESH_SECONDS)
             with asyncio.Runner(loop_factory=lambda: VirtualLoop(clock, outside)) as runner:
                 return runner.run(scene())
     finally:
