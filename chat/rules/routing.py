@@ -96,7 +96,8 @@ def back(ask: Return, turn: Turn) -> Change | None:
             raise Busy("Nobody knows at this moment who is here.")
         # Who came back and vanished again has a timer of that time's own.
         since = turn.at - member.status_at
-        if standing.is_present or since < rules_of(desk, conversation).return_seconds * 1000:
+        is_over = standing.shift != "on_shift" and not member.finishes
+        if standing.is_present or (since < rules_of(desk, conversation).return_seconds * 1000 and not is_over):
             return None
     return returned(ask.id, conversation, turn, "returned", 0)
 

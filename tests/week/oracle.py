@@ -246,7 +246,7 @@ class Oracle:
             return
         if row.shift != self._wall.state(agent, at):
             yield f"{agent} was {self._wall.state(agent, at)}, not {row.shift}"
-        expected = {self._expected(row, used, at) for used in _counted(line, row)}
+        expected = {self._expected(row, used, at) for used in _counted(row)}
         if (row.status, row.reason) not in expected:
             yield f"{agent} should be {expected}, and is {row.status}, {row.reason}"
         yield from self._about_presence(row, at)
@@ -322,12 +322,9 @@ class Oracle:
             yield "it was winding down"
 
 
-def _counted(line: Line, row: Candidate) -> tuple[int, ...]:
-    """How many slots were taken when the status was worked out: before others were given in the same run, and before
-    what is transferred left the hands of who transfers it."""
-    if row.verdict == "full":
-        return row.used, 0
-    return (row.used, row.used + 1) if line.kind == "transferred" and row.member == line.by else (row.used,)
+def _counted(row: Candidate) -> tuple[int, ...]:
+    """How many slots were taken when the status was worked out: before others were given in the same run."""
+    return (row.used, 0) if row.verdict == "full" else (row.used,)
 
 
 def neglected(plan: Plan, diary: Diary, wall: Wall, at: int) -> list[str]:
@@ -358,7 +355,8 @@ def kept(plan: Plan, diary: Diary, wall: Wall, times: Times, at: int) -> list[st
         routing, member = diary.states[id_].routing or Routing(), diary.members.get(agent)
         wants_to_finish = member is not None and member.finishes
         since = diary.held[id_]
-        if not wants_to_finish and wall.is_off(agent, max(since, at - PATIENCE), at) and since < at - PATIENCE:
+        over = PATIENCE if diary.stayed(agent, at - PATIENCE, at) else PATIENCE + RING
+        if not wants_to_finish and since < at - over and wall.is_off(agent, at - over, at):
             found.append(f"{id_} is since {since} in the hands of {agent}, who is off shift")
         if routing.unanswered and 0 < routing.answer_by < at - SOON:
             found.append(f"{id_} should have been answered by {agent} by {routing.answer_by}")
