@@ -9,6 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from datetime import date
+from functools import cache
 
 from msgspec import Struct
 from msgspec.json import decode
@@ -91,8 +93,12 @@ class Wall:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._runs = {id_: runs(parse(agent.schedule), plan.middle) for id_, agent in plan.agents.items()}
+        self._runs = {id_: _runs(agent.schedule, plan.middle) for id_, agent in plan.agents.items()}
         self._begins = {id_: [run[0] for run in found] for id_, found in self._runs.items()}
+
+    def duty(self, agent: str) -> list[tuple[int, int]]:
+        """From when to when (ms) it is on duty."""
+        return [(begin, end) for begin, end, state, _ in self._runs[agent] if state == "on_shift"]
 
     def state(self, agent: str, at: int) -> str:
         return self._run(agent, at)[2]
@@ -117,6 +123,12 @@ class Wall:
 
     def _run(self, agent: str, at: int) -> tuple[int, int, str, str]:
         return self._runs[agent][self._place(agent, at)]
+
+
+@cache
+def _runs(schedule: str, middle: date) -> list[tuple[int, int, str, str]]:
+    """Minute by minute: nothing here knows how `presence.shifts` does it."""
+    return runs(parse(schedule), middle)
 
 
 class Hands:

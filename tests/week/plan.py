@@ -77,20 +77,22 @@ class Plan(Struct, frozen=True):
     """The day on which Europe's clocks change."""
     agents: dict[str, Agent]
     arrivals: tuple[int, ...]
+    days: int
 
     @property
     def ends(self) -> int:
-        return self.begins + DAYS * DAY
+        return self.begins + self.days * DAY
 
 
-def a_plan(seed: int, conversations: int) -> Plan:
-    """In spring or in autumn, by the seed."""
+def a_plan(seed: int, conversations: int, days: int = DAYS) -> Plan:
+    """In spring or in autumn, by the seed. Fewer days are those about the change of clocks."""
     random = Random(f"plan {seed}")
     middle = date(2026, 3, 29) if seed % 2 else date(2026, 10, 25)
     midnight = datetime.combine(middle, datetime.min.time(), UTC)
-    begins = round(midnight.timestamp() * 1000) - DAYS // 2 * DAY
+    begins = round(midnight.timestamp() * 1000) - days // 2 * DAY
     staff = (_agent(number, middle, random) for number in range(AGENTS))
-    return Plan(seed, begins, middle, {agent.id: agent for agent in staff}, _arrivals(begins, conversations, random))
+    arrivals = _arrivals(begins, conversations, days, random)
+    return Plan(seed, begins, middle, {agent.id: agent for agent in staff}, arrivals, days)
 
 
 def _agent(number: int, middle: date, random: Random) -> Agent:
@@ -116,9 +118,9 @@ def _agent(number: int, middle: date, random: Random) -> Agent:
     )
 
 
-def _arrivals(begins: int, count: int, random: Random) -> tuple[int, ...]:
+def _arrivals(begins: int, count: int, days: int, random: Random) -> tuple[int, ...]:
     """Two peaks a day, and fewer towards the end."""
-    bins = [_crowd(number / 6) for number in range(DAYS * 24 * 6)]
+    bins = [_crowd(number / 6) for number in range(days * 24 * 6)]
     total = list(accumulate(bins))
     drawn = (bisect_left(total, random.random() * total[-1]) for _ in range(count))
     return tuple(sorted(begins + number * 10 * MINUTE + random.randrange(10 * MINUTE) for number in drawn))

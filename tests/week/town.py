@@ -10,13 +10,11 @@ from typing import Any
 from chat.errors import Refused
 from chat.model import Ask, Conversation
 from chat.ticket import Done
-from presence.shifts import parse
 from tests.builders import an_id
-from tests.presence.wall import runs
 from tests.week.diary import Diary
 from tests.week.node import WeekNode
 from tests.week.oracle import Wall, kept, neglected
-from tests.week.people import TRIES, Clerk, Run, Shopper, ended
+from tests.week.people import TRIES, Clerk, Shopper, ended
 from tests.week.places import SLOTS, Places
 from tests.week.plan import Plan, populate
 from tests.week.roads import Cable, Post, PostBus
@@ -38,8 +36,6 @@ class Town:
         self.diary = Diary()
         self.shoppers: dict[str, Shopper] = {}
         self.nodes: list[WeekNode] = []
-        self.duty = {id_: _on_duty(plan, agent.schedule) for id_, agent in plan.agents.items()}
-        """When each is on duty, as a clock on the wall says."""
         self.neglected: list[str] = []
         """What waited though somebody could have taken it, and what stayed in the hands of who couldn't serve it."""
         self._wall = Wall(plan)
@@ -47,7 +43,7 @@ class Town:
         self._places = places
         self._outside = outside
         self._post = Post(self._random)
-        self._clerks = {id_: Clerk(self, agent, self.duty[id_]) for id_, agent in plan.agents.items()}
+        self._clerks = {id_: Clerk(self, agent, self._wall.duty(id_)) for id_, agent in plan.agents.items()}
         self._events: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: BaseException | None = None
@@ -208,9 +204,3 @@ class Town:
         now = self.clock.now()
         self.neglected += neglected(self.plan, self.diary, self._wall, now)
         self.neglected += kept(self.plan, self.diary, self._wall, self._places.times, now)
-
-
-def _on_duty(plan: Plan, schedule: str) -> list[Run]:
-    """Read from a wall clock, minute by minute: nothing here knows how `presence.shifts` does it."""
-    found = runs(parse(schedule), plan.middle)
-    return [(begin, end) for begin, end, state, _ in found if state == "on_shift"]

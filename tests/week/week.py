@@ -16,11 +16,11 @@ from gateway import agenda, case
 from tests.week.node import LOOK_SECONDS
 from tests.week.oracle import Oracle, stored
 from tests.week.places import OnServers, OnSqlite, Places
-from tests.week.plan import ACCOUNT, a_plan
+from tests.week.plan import ACCOUNT, DAYS, a_plan
 from tests.week.town import Town
 from tests.week.virtual import Outside, VirtualClock, VirtualLoop
 
-CONVERSATIONS = 5_000
+CONVERSATIONS = 5_000  # of a whole week
 
 # What finds only what got lost comes seldom: it would hide it from the oracle, and takes most of the time.
 POLL_SECONDS = 60.0
@@ -50,9 +50,11 @@ class Outcome(Struct, frozen=True):
         )
 
 
-def play(seed: int, folder: Path, where: Where = "sqlite", conversations: int = CONVERSATIONS) -> Outcome:
+def play(
+    seed: int, folder: Path, where: Where = "sqlite", conversations: int = CONVERSATIONS, days: int = DAYS
+) -> Outcome:
     """The same seed gives the same week on SQLite, but for what threads and real servers do."""
-    plan, outside = a_plan(seed, conversations), Outside()
+    plan, outside = a_plan(seed, conversations, days), Outside()
     clock = VirtualClock(plan.begins)
     began, state = time.process_time(), random.getstate()
     random.seed(seed)  # the jitter of what is played is drawn from there
