@@ -164,6 +164,8 @@ class Clerk:
         for task in list(self._serving.values()):
             await ended(task)
         if self.random.random() < 0.5:
+            # A device that drops on one node in the very moment of a sign-out on another may still be waited for.
+            await asyncio.sleep(self.random.uniform(1, 20))
             node = await self._town.a_node(self.random)
             self._connect(node)
             self._disconnect(for_good=True)
