@@ -266,6 +266,8 @@ class Standing(Struct, frozen=True, gc=False):
     until: int | None
     is_present: bool
     shift: ShiftState
+    shift_ends_at: int | None = None
+    """ms; None: off shift, or always on it."""
 
 
 class Candidate(Struct, frozen=True, gc=False):

@@ -48,7 +48,9 @@ class NodeDuty:
         if not self.is_sure(member):
             return Standing("offline", "unknown", None, facts.is_present, facts.shift.state)
         found = answer(facts, at)
-        return Standing(found.status, found.reason, found.until, facts.is_present, facts.shift.state)
+        shift = facts.shift
+        ends_at = shift.ends_at if shift.state == "on_shift" else None
+        return Standing(found.status, found.reason, found.until, facts.is_present, shift.state, ends_at)
 
 
 def shift_of(schedule: str, at: int) -> Shift:

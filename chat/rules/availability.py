@@ -158,6 +158,8 @@ def _take_away(
             seen.gives_back.append(conversation)
             continue
         at = turn.at + rules_of(desk, conversation).return_seconds * 1000
+        if standing.shift_ends_at is not None and not member.finishes:  # nobody comes back at home
+            at = min(at, standing.shift_ends_at)
         seen.timers.append(Timer(timer_id(ask.id, conversation.id, "return"), at, RETURN, conversation.id))
 
 

@@ -99,8 +99,9 @@ def back(ask: Return, turn: Turn) -> Change | None:
         # Who came back and vanished again, or was given it anew, has a timer of that time's own.
         routing = conversation.routing or Routing()
         since = turn.at - max(member.status_at, routing.assigned_at)
+        is_over = standing.shift != "on_shift" and not member.finishes
         is_here = standing.is_present and not (routing.unanswered and standing.status == "offline")
-        if is_here or since < rules_of(desk, conversation).return_seconds * 1000:
+        if is_here or (since < rules_of(desk, conversation).return_seconds * 1000 and not is_over):
             return None
     return returned(ask.id, conversation, turn, "returned", 0)
 

@@ -97,11 +97,7 @@ def _to_team(ask: Transfer, turn: Turn) -> Moved:
         raise NotFound(field="to")
     waits = replace(put_back(conversation, _leaving(conversation, turn)), team=ask.to)
     in_line = waiting(waits, desk.inboxes, waits.routing.skills if waits.routing else ())
-    # Of their slots none is taken by this one any more.
-    used = desk.used
-    if conversation.status == "open" and conversation.assignee is not None:
-        used = {**used, conversation.assignee: used.get(conversation.assignee, 0) - 1}
-    facts = (desk.members, used, desk.standings, desk.teams, turn.at, turn.actor.id)
+    facts = (desk.members, desk.used, desk.standings, desk.teams, turn.at, turn.actor.id)
     decisions = route([in_line], *facts) if desk.is_known else []
     if not decisions:
         return Moved(waits, decisions=(replace(kept_waiting(in_line, *facts), kind="transferred"),))

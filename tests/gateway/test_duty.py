@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -74,6 +75,20 @@ async def test_it_says_until_when_it_holds(clock: StillClock) -> None:
     assert standing.until is not None
     assert standing.until % (24 * HOUR) == 20 * HOUR
     assert standing.until - MOMENT < 24 * HOUR
+    assert standing.shift_ends_at == standing.until
+
+
+async def test_of_who_vanished_it_says_when_the_shift_ends(clock: StillClock) -> None:
+    place = Place(clock)
+    place.rounds.attend(MINE)
+    await place.rounds.talk()
+    schedule = '{"zone":"UTC","weekly":{' + ",".join(f'"{day}":[["00:00","24:00"]]' for day in ("mon", "wed")) + "}}"
+
+    monday = round(datetime(2026, 11, 23, 8, tzinfo=UTC).timestamp() * 1000)
+    on, off = (place.duty.standing(a_member(schedule=schedule), 0, monday + hours * HOUR) for hours in (0, 20))
+
+    assert (on.reason, on.until, on.shift_ends_at) == ("not_present", None, monday + 16 * HOUR)
+    assert (off.shift, off.shift_ends_at) == ("off_shift", None)
 
 
 async def test_where_the_other_nodes_are_not_heard_nobody_knows_of_theirs(clock: StillClock) -> None:

@@ -104,6 +104,17 @@ def test_who_vanishes_loses_what_it_was_given_and_has_time_for_what_is_in_progre
     assert [line.reason for line in change.statuses] == ["not_present"]
 
 
+def test_nobody_is_waited_for_beyond_the_end_of_its_shift_but_who_wants_to_finish() -> None:
+    gone = replace(GONE_HOME, shift_ends_at=NOW + 60_000)
+    times = []
+    for member in (FREE_NOA, replace(FREE_NOA, finishes=True)):
+        change = observed(member, gone, TALKED, cause="disconnected")
+        assert isinstance(change, RowChange)
+        times += [timer.at for timer in change.timers]
+
+    assert times == [NOW + 60_000, NOW + 300_000]
+
+
 def test_at_the_end_of_a_shift_everything_is_handed_over_or_finished() -> None:
     changes = observed(FREE_NOA, AFTER_HOURS, GIVEN, TALKED)
 

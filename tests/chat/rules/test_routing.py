@@ -125,6 +125,14 @@ def test_what_was_given_to_somebody_who_is_away_goes_back_so_long_after_that() -
     assert returned(after_hours) is None  # what one talks about, though it is late, is one's own
 
 
+def test_what_was_in_progress_with_who_vanished_goes_back_at_the_end_of_its_shift() -> None:
+    over = replace(GONE_HOME, shift="off_shift")
+    vanished = a_member(NOA, status_at=NOW - 1000)
+
+    assert returned(a_desk(vanished, standing=over)) is not None
+    assert returned(a_desk(replace(vanished, finishes=True), standing=over)) is None
+
+
 def test_nothing_goes_back_while_it_is_not_known_where_somebody_is() -> None:
     unknown = replace(GONE_HOME, reason="unknown")
     for desk in (a_desk(a_member(NOA), standing=unknown), a_desk(a_member(NOA), is_known=False)):

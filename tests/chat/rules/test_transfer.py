@@ -68,6 +68,12 @@ def test_to_a_team_it_goes_as_routing_would_choose_and_not_back_to_who_had_it() 
     assert (change.conversation.assignee, change.conversation.team) == (SOMCHAI.id, TEAM)
 
 
+def test_the_log_counts_what_is_handed_on_to_who_has_it() -> None:
+    (decision,) = handed_on(TEAM).decisions
+
+    assert {row.member: row.used for row in decision.candidates} == {NOA.id: 1, SOMCHAI.id: 0}
+
+
 def test_to_a_team_to_which_nothing_is_routed_it_waits() -> None:
     change = handed_on(TEAM, a_desk(a_member(SOMCHAI), rules=TeamRules(TEAM, policy="manual")))
 
