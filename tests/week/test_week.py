@@ -18,6 +18,8 @@ import pytest
 from tests.week.plan import DAYS
 from tests.week.week import CONVERSATIONS, Outcome, play
 
+pytestmark = pytest.mark.chaos  # it takes all processors itself
+
 WHOLE = "SHOPBELL_WEEKS" in os.environ
 WEEKS = int(os.environ.get("SHOPBELL_WEEKS", "5"))
 SEED = int(os.environ.get("SHOPBELL_SEED") or random.randrange(2**32))
