@@ -8,6 +8,7 @@ import { latest, newestFromOthers, unread } from "./state/reach.ts";
 import type { ToLoader } from "./talk.ts";
 import { WireClient, SessionEnded, conversationOf } from "./wire/client.ts";
 import type { Status, WireEvent } from "./wire/client.ts";
+import type { ServerFrame } from "./wire/frames.ts";
 import { newId } from "./wire/ids.ts";
 import type { Keep } from "./wire/storage.ts";
 
@@ -29,6 +30,8 @@ export interface View {
   readonly isFull: boolean;
   readonly isLoading: boolean; // something may be there, but we can't show it yet
   readonly canSend: boolean;
+  /** The places of those who have left an address on this page: the stream doesn't say it to them. */
+  readonly left: ReadonlySet<string>;
 }
 
 export class Shopper {
@@ -44,6 +47,8 @@ export class Shopper {
   private atBottom = true;
   private fetching = new Set<string>();
   private told = "";
+  private skew = 0;
+  private left: ReadonlySet<string> = new Set();
   private readonly listeners = new Set<() => void>();
 
   constructor(
@@ -78,8 +83,12 @@ export class Shopper {
       isFull: this.isFull,
       isLoading: !never && !this.wasSynced && this.session.isKnown && held.byId.size === 0 && held.pending.length === 0,
       canSend: this.client !== undefined && this.client.reason === undefined,
+      left: this.left,
     };
   }
+
+  /** The service's time. */
+  readonly now = (): number => Date.now() + this.skew;
 
   /** The panel opened or closed, here or by the loader. Before the first opening a stranger costs nothing. */
   opened(isOpen: boolean, isFull: boolean): void {
@@ -111,17 +120,27 @@ export class Shopper {
 
   // ---- what the shopper does
 
-  send(text: string): void {
+  /** `email` is where a first message is to be answered; empty: here. */
+  send(text: string, email = ""): void {
     const { current, place } = this.view;
     this.choice = { kind: "one", place };
     this.atBottom = true;
     if (current !== conversationOf(this.next)) {
+      this.left = new Set([...this.left].filter((other) => other !== place)); // here again, and waits
       void this.client?.ask({ type: "message.send", conversation: current, text });
       return;
     }
     const id = this.next;
     this.next = newId();
-    void this.client?.ask({ type: "conversation.start", id, inbox: this.inbox, text });
+    if (email !== "") this.left = new Set(this.left).add(place);
+    void this.client?.ask({ type: "conversation.start", id, inbox: this.inbox, text, ...(email !== "" && { email }) });
+  }
+
+  /** A first message for which there was no room: it goes again, to be answered by e-mail. */
+  leaveMessage(id: string, email: string): void {
+    this.left = new Set(this.left).add(conversationOf(id));
+    this.choice = { kind: "one", place: conversationOf(id) };
+    void this.client?.leave(id, email);
   }
 
   typing(on: boolean): void {
@@ -220,9 +239,14 @@ export class Shopper {
 
   private heard(client: WireClient, event: WireEvent): void {
     if (event.type === "status" && event.status === "live") this.wasSynced = true;
+    if (event.type === "frames") this.setClock(event.frames);
     if (event.type === "status" && client.reason === "actor_changed") return this.renewed();
     if (event.type === "frames") this.attend();
     else this.changed();
+  }
+
+  private setClock(frames: readonly ServerFrame[]): void {
+    for (const frame of frames) if (frame.type === "welcome") this.skew = frame.now - Date.now();
   }
 
   /** The server says that we are another contact: with a new session nobody we know, with the old one ourselves. */

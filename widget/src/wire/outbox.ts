@@ -120,6 +120,11 @@ export class Outbox {
     this.put({ ...fresh, id, body: this.after({ ...item.body, after: undefined }, previous), at });
   }
 
+  /** A start that was refused only leaves a message from now on. Refused as it was, nothing of it is stored: its id stays. */
+  address(id: string, email: string): void {
+    this.change(id, (item) => (item.body.type === "conversation.start" ? { ...item, body: { ...item.body, email } } : item));
+  }
+
   discard(id: string): void {
     const item = this.get(id);
     if (!item) return;
