@@ -1,13 +1,13 @@
 /** The console's verbs: what parts may ask for, carried out over wire and HTTP, with the outcome put into the desk. */
 
-import { type Ask, CLOSE_CODES, type Welcome } from "../../widget/src/wire/frames.ts";
+import { type Ask, type Availability, CLOSE_CODES, type TransferAsk, type Welcome } from "../../widget/src/wire/frames.ts";
 import { Refused, SessionEnded, WireClient, type WireEvent } from "../../widget/src/wire/client.ts";
 import { safeKeep } from "../../widget/src/wire/storage.ts";
 import { HttpProblem, getMe, getOlder, getStaff, getToken, login, logout } from "./http.ts";
 import { Lists } from "./lists.ts";
 import { Reader } from "./reader.ts";
 import { refusalWords } from "./refusals.ts";
-import { type Desk, NEW_DESK, draftOf, firstName, stateOf, withHeld } from "./state/desk.ts";
+import { type Desk, NEW_DESK, type Sheet, draftOf, firstName, stateOf, withHeld } from "./state/desk.ts";
 import type { Draft } from "./state/drafts.ts";
 import { keepDrafts, loadDrafts, withDraft } from "./state/drafts.ts";
 import { staffName } from "./state/names.ts";
@@ -23,6 +23,16 @@ const RECENT = 8;
 /** After a page of history couldn't be read. */
 const OLDER_RETRY_MS = 4000;
 const TEXT_LIMIT = 8000; // until `welcome` says
+
+export interface Choice {
+  readonly availability: Availability;
+  readonly reason: string;
+  /** Left out where nothing was said of the end of the shift. */
+  readonly finish?: boolean;
+}
+
+/** What came of a transfer; `why` is a refusal's code. */
+export type Outcome = "assigned" | "queued" | { readonly why: string };
 
 export class Console {
   readonly desk: Store<Desk>;
@@ -146,6 +156,7 @@ export class Console {
   readonly setFilter = (filter: string): void => this.set({ filter });
   readonly loadMore = (): void => this.lists.more();
   readonly showKeys = (areKeysShown: boolean): void => this.set({ areKeysShown });
+  readonly show = (sheet: Sheet | null): void => this.set({ sheet });
   readonly now = (): number => Date.now() + this.skew;
   readonly textLimit = (): number => this.limit;
 
@@ -172,6 +183,38 @@ export class Console {
   readonly reopen = (conversation: string): void => this.ask({ type: "conversation.reopen", conversation });
   readonly assign = (conversation: string, to: { assignee?: string | null; team?: string | null }): void =>
     this.ask({ type: "conversation.assign", conversation, ...to });
+
+  /** Hands a conversation on; resolves when it is known what came of it. */
+  readonly transfer = async (ask: Omit<TransferAsk, "type">): Promise<Outcome> => {
+    try {
+      const done = await this.client?.ask({ type: "conversation.transfer", ...ask });
+      return done?.outcome ?? "assigned";
+    } catch (problem) {
+      return { why: problem instanceof Refused ? problem.code : "unknown" };
+    }
+  };
+
+  /** Says whether an agent takes conversations. null when it holds, else a refusal's code. */
+  readonly setAvailability = async (agent: string, choice: Choice): Promise<string | null> => {
+    const isMe = agent === this.desk.get().me?.agent.id;
+    try {
+      await this.client?.say({ type: "availability.set", ...choice, ...(!isMe && { agent }) });
+    } catch (problem) {
+      return problem instanceof Refused ? problem.code : "unknown";
+    }
+    if (isMe && choice.finish !== undefined) this.set({ finishes: choice.finish });
+    return null;
+  };
+
+  /** What is open stays in these hands when this shift ends; whether chats are taken stays as it is. */
+  readonly finishMine = async (): Promise<void> => {
+    const { me, held } = this.desk.get();
+    const status = me && held.statuses.get(me.agent.id);
+    if (!me || !status) return;
+    const choice = { availability: status.availability, reason: status.availability_reason, finish: true };
+    const why = await this.setAvailability(me.agent.id, choice);
+    if (why !== null) this.toast(refusalWords(why), true);
+  };
 
   readonly send = (conversation: string, text: string): void => this.begin("message.send", conversation, text);
   readonly note = (conversation: string, text: string): void => this.begin("note.add", conversation, text);

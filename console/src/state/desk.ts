@@ -7,6 +7,7 @@ import type { Draft, Drafts } from "./drafts.ts";
 import { EMPTY_DRAFT } from "./drafts.ts";
 import type { Place } from "./place.ts";
 import { HOME } from "./place.ts";
+import { isOver } from "./standing.ts";
 import type { Line } from "./timeline.ts";
 import { type Counts, NO_COUNTS, counted } from "./views.ts";
 
@@ -28,6 +29,11 @@ export interface Loaded {
   readonly hasMore: boolean;
   readonly isLoading: boolean;
 }
+
+/** What is laid over the panes. */
+export type Sheet =
+  | { readonly kind: "colleagues" | "queue" | "given" | "taken" }
+  | { readonly kind: "transfer" | "routing"; readonly conversation: string };
 
 export interface Desk {
   readonly stage: Stage;
@@ -53,6 +59,9 @@ export interface Desk {
   readonly missing: string | null;
   readonly isLoadingOlder: boolean;
   readonly areKeysShown: boolean;
+  readonly sheet: Sheet | null;
+  /** What this agent chose for the end of the shift; null: nothing since the page was loaded. */
+  readonly finishes: boolean | null;
 }
 
 export const NEW_DESK: Desk = {
@@ -74,6 +83,8 @@ export const NEW_DESK: Desk = {
   missing: null,
   isLoadingOlder: false,
   areKeysShown: false,
+  sheet: null,
+  finishes: null,
 };
 
 export const listKey = (place: Place): string => `${place.view}/${place.status}`;
@@ -102,7 +113,14 @@ export function withHeld(desk: Desk, held: Conversations): { readonly desk: Desk
       else counts = counted(counts, before, state, desk.me.agent);
     }
   }
-  return { desk: { ...desk, held, counts, cursor }, isSure };
+  return { desk: { ...desk, held, counts, cursor, finishes: hasBegun(desk, held) ? null : desk.finishes }, isSure };
+}
+
+/** A new shift of this agent: what was chosen for the end of the last one is over. */
+function hasBegun(desk: Desk, held: Conversations): boolean {
+  const me = desk.me?.agent.id ?? "";
+  const after = held.statuses.get(me);
+  return isOver(desk.held.statuses.get(me)) && after !== undefined && !isOver(after) && after.status !== "offline";
 }
 
 /** What a timeline shows: what is stored, and after it what is on its way. */
