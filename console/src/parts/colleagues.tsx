@@ -1,6 +1,6 @@
 /** Everybody who works here: who can take a conversation, who can't and why, until when, and how much each has. */
 
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { byStanding, reasonWords, slotWords, standingWords } from "../state/standing.ts";
 import type { AgentStatus, Colleague } from "../types.ts";
 import { t } from "../words.ts";
@@ -54,6 +54,11 @@ interface LineProps {
 }
 
 function Line({ one, isMe, status, now, isChanging, change }: LineProps) {
+  const button = useRef<HTMLButtonElement>(null);
+  const done = () => {
+    change?.();
+    button.current?.focus();
+  };
   return (
     <li data-agent={one.id}>
       <Avatar id={one.id} name={one.name} picture={one.picture} isPresent={!!status && status.reason !== "not_present" && status.reason !== "unknown"} />
@@ -71,6 +76,7 @@ function Line({ one, isMe, status, now, isChanging, change }: LineProps) {
       )}
       {status && change && (
         <button
+          ref={button}
           class="button"
           type="button"
           aria-expanded={isChanging}
@@ -80,7 +86,7 @@ function Line({ one, isMe, status, now, isChanging, change }: LineProps) {
           {t("Change")}
         </button>
       )}
-      {status && change && isChanging && <AvailabilityForm status={status} name={one.name} done={change} />}
+      {status && change && isChanging && <AvailabilityForm status={status} name={one.name} done={done} />}
     </li>
   );
 }

@@ -7,7 +7,6 @@ import type { Draft, Drafts } from "./drafts.ts";
 import { EMPTY_DRAFT } from "./drafts.ts";
 import type { Place } from "./place.ts";
 import { HOME } from "./place.ts";
-import { isOver } from "./standing.ts";
 import type { Line } from "./timeline.ts";
 import { type Counts, NO_COUNTS, counted } from "./views.ts";
 
@@ -119,8 +118,8 @@ export function withHeld(desk: Desk, held: Conversations): { readonly desk: Desk
 /** A new shift of this agent: what was chosen for the end of the last one is over. */
 function hasBegun(desk: Desk, held: Conversations): boolean {
   const me = desk.me?.agent.id ?? "";
-  const after = held.statuses.get(me);
-  return isOver(desk.held.statuses.get(me)) && after !== undefined && !isOver(after) && after.status !== "offline";
+  const [before, after] = [desk.held.statuses.get(me), held.statuses.get(me)];
+  return before?.status === "offline" && after !== undefined && after.status !== "offline";
 }
 
 /** What a timeline shows: what is stored, and after it what is on its way. */
