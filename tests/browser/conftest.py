@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests.browser.backstage import Backstage
 from tests.browser.people import Agent, Shopper, resolve_all
+from tests.browser.rota import Rota
 from tests.browser.watch import Watch
 from tests.chaos.server import EMAILS, Prepared, Server, prepare
 from tests.faults import Proxy, proxy_to
@@ -140,3 +141,24 @@ def agent(new_context: NewContext, server: Server) -> Agent:
 @pytest.fixture
 def colleague(new_context: NewContext, server: Server) -> Agent:
     return Agent.come(new_context().new_page(), server.url, EMAILS[1])
+
+
+@pytest.fixture
+def second(new_context: NewContext, server: Server) -> Shopper:
+    """Another shopper, the panel still closed."""
+    return Shopper.visit(new_context().new_page(), server.url)
+
+
+@pytest.fixture
+def own_server(prepared: Prepared, tmp_path: Path, backstage: Backstage) -> Iterator[Server]:
+    """One of this test alone, for tests after which something else holds: what somebody chose stays chosen."""
+    server = Server.copy(prepared, tmp_path / "data", tmp_path / "server.log")
+    backstage.run(server.start())
+    yield server
+    server.close()
+    assert server.complaints() == []
+
+
+@pytest.fixture
+def rota(server: Server, backstage: Backstage) -> Rota:
+    return Rota(server, backstage)
