@@ -186,9 +186,10 @@ export class Console {
 
   /** Hands a conversation on; resolves when it is known what came of it. */
   readonly transfer = async (ask: Omit<TransferAsk, "type">): Promise<Outcome> => {
+    if (!this.client) return { why: "unreachable" };
     try {
-      const done = await this.client?.ask({ type: "conversation.transfer", ...ask });
-      return done?.outcome ?? "assigned";
+      const done = await this.client.ask({ type: "conversation.transfer", ...ask });
+      return done.outcome ?? "assigned";
     } catch (problem) {
       return { why: problem instanceof Refused ? problem.code : "unknown" };
     }
@@ -197,8 +198,9 @@ export class Console {
   /** Says whether an agent takes conversations. null when it holds, else a refusal's code. */
   readonly setAvailability = async (agent: string, choice: Choice): Promise<string | null> => {
     const isMe = agent === this.desk.get().me?.agent.id;
+    if (!this.client) return "unreachable";
     try {
-      await this.client?.say({ type: "availability.set", ...choice, ...(!isMe && { agent }) });
+      await this.client.say({ type: "availability.set", ...choice, ...(!isMe && { agent }) });
     } catch (problem) {
       return problem instanceof Refused ? problem.code : "unknown";
     }

@@ -160,6 +160,7 @@ def test_at_the_end_of_a_shift_both_sides_see_what_was_handed_over(
     expect(agent.standing).to_have_accessible_name(re.compile("Off shift · until"))
     agent.button("Show what you handed over").click()
     expect(agent.sheet("What you handed over").get_by_role("listitem")).to_contain_text("now with Somchai")
+    agent.page.keyboard.press("Escape")
     expect(agent.log.get_by_text("The shift of Noa ended.")).to_be_attached()
     expect(colleague.page.get_by_text("Taken over from colleagues whose shift ended: 1.")).to_be_visible()
     colleague.button("Show what you took over").click()

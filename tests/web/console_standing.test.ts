@@ -3,7 +3,7 @@ import test from "node:test";
 import { nothingHeld } from "../../widget/src/conversations.ts";
 import type { Conversation } from "../../widget/src/conversations.ts";
 import { NEW_DESK, withHeld } from "../../console/src/state/desk.ts";
-import { givenBy, openWith, takenBy } from "../../console/src/state/handover.ts";
+import { givenBy, isEnding, openWith, takenBy } from "../../console/src/state/handover.ts";
 import { byStanding, isOver, ownReasonWords, reasonWords, slotWords, standingWords } from "../../console/src/state/standing.ts";
 import { rowsOf } from "../../console/src/state/timeline.ts";
 import { decisionWords, verdictWords } from "../../console/src/state/verdicts.ts";
@@ -88,6 +88,17 @@ test("what is open in these hands will be handed over", () => {
   );
 
   assert.deepEqual(ids(openWith(all, "agt_noa")), ["mine"]);
+});
+
+test("that a shift ends is told in its last minutes, and soon enough to who is away or busy", () => {
+  const away = status({ status: "not_accepting_chats", reason: "away", until: noon + HOUR });
+
+  assert.equal(isEnding(status({ status: "not_accepting_chats", reason: "winding_down", until: noon + HOUR }), noon), true);
+  assert.equal(isEnding(away, noon), false);
+  assert.equal(isEnding(away, noon + HOUR - 60_000), true);
+  assert.equal(isEnding({ ...away, until: null }, noon), false);
+  assert.equal(isEnding(status({ until: noon + 60_000 }), noon), false); // perhaps only the last minutes begin then
+  assert.equal(isEnding(undefined, noon), false);
 });
 
 test("what was handed over is what went away when this shift ended, to whomever", () => {

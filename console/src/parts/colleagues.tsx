@@ -19,6 +19,7 @@ export function Colleagues() {
     useDesk((desk) => desk.held.statuses),
   ];
   const [changing, change] = useState<string | null>(null);
+  const isLive = useDesk((desk) => desk.isLive);
   const now = useNow(TICK_MS);
   const everybody = useMemo(
     () => [...staff.agents, ...staff.bots].sort((one, other) => byStanding(statuses.get(one.id), statuses.get(other.id))),
@@ -27,6 +28,7 @@ export function Colleagues() {
   const mayChange = me.role !== "agent";
   return (
     <Sheet title={t("Colleagues")}>
+      {!isLive && <p class="sheet-hint">{t("There is no connection: this is how it was last.")}</p>}
       <ul class="sheet-list">
         {everybody.map((one) => (
           <Line
@@ -59,9 +61,10 @@ function Line({ one, isMe, status, now, isChanging, change }: LineProps) {
     change?.();
     button.current?.focus();
   };
+  const isPresent = !!status && status.reason !== "not_present" && status.reason !== "unknown";
   return (
     <li data-agent={one.id}>
-      <Avatar id={one.id} name={one.name} picture={one.picture} isPresent={!!status && status.reason !== "not_present" && status.reason !== "unknown"} />
+      <Avatar id={one.id} name={one.name} picture={one.picture} isPresent={isPresent} />
       <span class="sheet-what">
         <span class="sheet-name cut" dir="auto">
           {isMe ? t("{name} (you)", { name: one.name }) : one.name}

@@ -1,6 +1,6 @@
 /** The end of a shift: what is still open before it, what was handed over at it, and what came from a colleague by it. */
 
-import { givenBy, openWith, takenBy } from "../state/handover.ts";
+import { givenBy, isEnding, openWith, takenBy } from "../state/handover.ts";
 import type { Desk } from "../state/desk.ts";
 import { contactName, staffName } from "../state/names.ts";
 import { hashOf } from "../state/place.ts";
@@ -10,8 +10,11 @@ import type { State } from "../types.ts";
 import { t } from "../words.ts";
 import { statusWords } from "./row.tsx";
 import { Sheet } from "./sheet.tsx";
-import { useConsole, useDesk } from "./use.ts";
+import { useConsole, useDesk, useNow } from "./use.ts";
 import "./handover.css";
+
+/** The end of a shift comes nearer without anybody saying so. */
+const TICK_MS = 30_000;
 
 const mine = (desk: Desk) => (desk.me ? desk.held.statuses.get(desk.me.agent.id) : undefined);
 
@@ -23,10 +26,10 @@ export function HandoverNotice() {
   const open = openWith(known, me).length;
   const given = givenBy(known, me, status).length;
   const taken = takenBy(known, me).length;
-  const isEnding = status?.reason === "winding_down" && open > 0;
+  const now = useNow(TICK_MS);
   return (
     <div class="handover-place" role="status">
-      {isEnding && (
+      {isEnding(status, now) && open > 0 && (
         <p class="handover">
           <span>{endingWords(status?.until ?? null, open)}</span>
           {finishes ? (

@@ -13,6 +13,7 @@ const TICK_MS = 5000;
 
 export function Standing() {
   const status = useDesk((desk) => (desk.me ? desk.held.statuses.get(desk.me.agent.id) : undefined));
+  const isLive = useDesk((desk) => desk.isLive);
   const { now: clock } = useConsole();
   const [isOpen, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
@@ -37,7 +38,7 @@ export function Standing() {
         title={words}
         onClick={() => setOpen(!isOpen)}
       >
-        <span class={`standing-dot standing-${status.status}`} aria-hidden="true" />
+        <span class={`standing-dot standing-${isLive ? status.status : "offline"}`} aria-hidden="true" />
         <span class="standing-words">
           <span class="cut">{reasonWords(status.reason)}</span>
           <span class="standing-more cut">{moreWords(status, words)}</span>

@@ -7,7 +7,21 @@ import { isOver } from "./standing.ts";
 /** The service sees that a shift is over some time before it has written down what follows. */
 const WRITTEN_MS = 60_000;
 
+/** Whoever is away or busy is told so long before the end of the shift. */
+const SOON_MS = 15 * 60_000;
+
 type Known = Conversations["byId"];
+
+/**
+ * Whether this shift ends soon. Of who is away or busy, `until` is its end; of who accepts it may be the beginning of its
+ * last minutes, which are told when they have come.
+ */
+export function isEnding(status: AgentStatus | undefined, now: number): boolean {
+  if (!status) return false;
+  if (status.reason === "winding_down") return true;
+  const isChosen = status.reason === "away" || status.reason === "busy";
+  return isChosen && status.until !== null && status.until - now < SOON_MS;
+}
 
 /** Still in these hands: what will be handed over. */
 export function openWith(known: Known, me: string): State[] {

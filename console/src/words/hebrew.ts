@@ -201,6 +201,7 @@ export const hebrew: Readonly<Record<string, string>> = {
   "Taken over from colleagues whose shift ended: {n}.": "התקבלו מעמיתים שמשמרתם נגמרה: {n}.",
   "The shift of {name} ended": "המשמרת של {name} נגמרה",
   "The shift of {who} ended. Back in the queue, in its old place.": "המשמרת של {who} נגמרה. חזרה לתור, למקום הקודם.",
+  "There is no connection: this is how it was last.": "אין חיבור: כך היה לאחרונה.",
   "Time off": "חופשה",
   To: "אל",
   Transfer: "העברה",

@@ -54,7 +54,7 @@ export const tr: Dictionary = {
   "You’re number {n} in line": "Sıradaki yeriniz: {n}",
   "About {low} to {high}": "Yaklaşık {low} ile {high} arası",
   "About {time}": "Yaklaşık {time}",
-  "Less than {time}": "{time} süreden az",
+  "Less than {time}": "En fazla {time}",
   "We’ve passed your conversation to a colleague": "Görüşmenizi bir ekip arkadaşımıza aktardık",
   "We’re looking for the right colleague for you": "Sizin için doğru kişiyi arıyoruz",
   "Too many people are waiting right now. Leave your email, and we’ll answer there.": "Şu anda çok kişi bekliyor. E-posta adresinizi bırakın, oradan yanıtlayalım.",
