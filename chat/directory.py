@@ -219,9 +219,13 @@ class Directory:
         await self._add(account, agents, {**values, "password": password}, unheard, taken="email")
         return agent
 
-    async def add_team(self, account: str, name: str, audit: Audited = unheard) -> Team:
+    async def add_team(
+        self, account: str, name: str, audit: Audited = unheard, settings: Mapping[str, Any] | None = None
+    ) -> Team:
+        """`settings` as `chat.preferences` has them; left out, the usual ones hold."""
         team = Team(account, keys.fresh_id("tem"), name)
-        await self._add(account, teams, {"id": team.id, "name": name}, audit)
+        said = {} if settings is None else {"settings": dict(settings)}
+        await self._add(account, teams, {"id": team.id, "name": name, **said}, audit)
         return team
 
     async def add_bot(self, account: str, name: str, picture: str | None = None, audit: Audited = unheard) -> Bot:

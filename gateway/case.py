@@ -76,7 +76,9 @@ class Case:
         return is_other
 
     def employ(self, members: Collection[Member], now: float) -> None:
-        """What was written of them."""
+        """What was written of them. Whatever is otherwise from now on may be asked about at once."""
+        for member in members:
+            self._asked.pop(member.id, None)
         self.floor.employ(members)
         self.look_at = now
 

@@ -7,10 +7,11 @@ import gc
 import inspect
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, wraps
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,6 +31,7 @@ from gateway.engines import open_store
 from tests.peer import Frame, Peer, new_id
 from tests.shop import Account, an_account
 
+END_SECONDS = 30  # at most the drain, then the requests under way
 SECRET = "a secret that only tests may know, of some length"
 # Generous, so that only tests of the limits meet them.
 WIDE = {
@@ -157,9 +159,12 @@ class Node:
             signal.raise_signal(signal.SIGTERM)
 
     async def stop(self) -> None:
-        """End it as a deploy does, and wait until it has ended."""
+        """End it as a deploy does, and wait until it has ended. Raises AssertionError with what each task of this
+        loop waits for, when it doesn't end."""
         await self.eventually(self._takes_signals)
         self.sigterm()
+        await asyncio.wait([self._running], timeout=END_SECONDS)
+        assert self._running.done(), "".join(_where_each_task_is())
         await self._running
 
     def _takes_signals(self) -> bool:
@@ -186,6 +191,13 @@ class Node:
     def leave(self) -> None:
         for peer in self._peers:
             peer.leave()
+
+
+def _where_each_task_is() -> Iterator[str]:
+    for task in asyncio.all_tasks():
+        told = StringIO()
+        task.print_stack(file=told)
+        yield told.getvalue()
 
 
 def says(frames: list[Frame]) -> list[str]:

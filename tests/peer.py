@@ -163,7 +163,7 @@ class Peer:
         """The next frame that isn't a ping (those are answered). Raises Closed."""
         while True:
             while not self._ready:
-                self._ready.extend(self._objects(await self.message()))
+                self._ready.extend(frames_in(await self.message()))
             frame = self._ready.popleft()
             if frame["type"] in DUTY:
                 self.duty.append(frame)
@@ -195,7 +195,7 @@ class Peer:
         while True:
             opcode, payload = await self.frame()
             if opcode == TEXT:
-                if self.hears_duty or any(frame["type"] not in DUTY for frame in self._objects(payload)):
+                if self.hears_duty or any(frame["type"] not in DUTY for frame in frames_in(payload)):
                     self.messages.append(payload)
                 return payload
             if opcode == PONG:
@@ -282,11 +282,12 @@ class Peer:
         except ConnectionResetError:
             return b""
 
-    @staticmethod
-    def _objects(message: bytes) -> list[Frame]:
-        frames = [json.loads(line) for line in message.split(b"\n")]
-        assert all(isinstance(frame, dict) for frame in frames)
-        return frames
+
+def frames_in(message: bytes) -> list[Frame]:
+    """What one text message of the server says."""
+    frames = [json.loads(line) for line in message.split(b"\n")]
+    assert all(isinstance(frame, dict) for frame in frames)
+    return frames
 
 
 def new_id() -> str:

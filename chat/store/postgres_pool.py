@@ -16,12 +16,12 @@ if TYPE_CHECKING:  # generic for the type checker alone
 
 PATIENCE_SECONDS = 2.0  # for a connection or a lock; then the asks waiting are told `unavailable`
 COMMAND_SECONDS = 10.0  # for one statement
-# A node that is frozen in the middle of a batch must not hold its accounts: 2 s later the database lets them go.
+# A node that is frozen in the middle of a batch must not hold its accounts: 5 s later the database lets them go.
 SERVER_SETTINGS = {
     "application_name": "shopbell",
     "statement_timeout": "10000",
     "lock_timeout": "1900",  # what is left of PATIENCE_SECONDS is for the way there and back
-    "idle_in_transaction_session_timeout": "2000",
+    "idle_in_transaction_session_timeout": "5000",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",

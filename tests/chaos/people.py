@@ -14,7 +14,7 @@ from tests.chaos.server import EMAILS, PASSWORD
 from tests.history import Kept, Log, Stored, Verdict, check
 
 QUICK = Pace(first=0.05, base=0.05, cap=0.3, floor=0.01)  # a restart takes a second; nobody should sleep through it
-PATIENCE = 150.0  # of an ask, over some restarts, and over faults of which one follows the other
+PATIENCE = 60.0  # of an ask, over some restarts
 QUIET_SECONDS = 20.0  # for everybody to be up to date in the end
 NORMAL_REFUSALS = {"taken", "invalid_state"}  # two agents had the same idea
 
@@ -45,10 +45,11 @@ class Crowd:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     inbox: str = ""
     echoes: list[Ask] = field(default_factory=list)  # what the bot has said
+    patience: float = PATIENCE  # of their asks
 
     async def enter(self, stack: AsyncExitStack, log: Log, client: Callable[..., Client]) -> None:
         """One more, until the stack ends."""
-        entered = await stack.enter_async_context(client(tap=log, pace=QUICK, patience=PATIENCE))
+        entered = await stack.enter_async_context(client(tap=log, pace=QUICK, patience=self.patience))
         self.clients[log.name] = (entered, log)
         self.logs.append(log)
         await entered.synced()
@@ -180,9 +181,11 @@ def _typing_and_reading(client: Client, conversation: str, dice: random.Random) 
 
 
 @asynccontextmanager
-async def crowd(shop: Shop, dice: random.Random, *, shoppers: int = 6, tabs: int = 1) -> AsyncIterator[Crowd]:
+async def crowd(
+    shop: Shop, dice: random.Random, *, shoppers: int = 6, tabs: int = 1, patience: float = PATIENCE
+) -> AsyncIterator[Crowd]:
     """Shoppers, both agents with some tabs each, and the bot: connected, and doing nothing yet."""
-    people = Crowd(shop, dice)
+    people = Crowd(shop, dice, patience=patience)
     async with AsyncExitStack() as stack:
         for number in range(shoppers):
             door = shop.door(number)
@@ -203,7 +206,7 @@ async def crowd(shop: Shop, dice: random.Random, *, shoppers: int = 6, tabs: int
 @asynccontextmanager
 async def _echo(people: Crowd, log: Log) -> AsyncIterator[None]:
     """The bot; its history counts like everybody's."""
-    bot = Bot(log.door, people.service.bot_token, tap=log, pace=QUICK, patience=PATIENCE)
+    bot = Bot(log.door, people.service.bot_token, tap=log, pace=QUICK, patience=people.patience)
 
     @bot.on_message
     async def answer(message: Message) -> None:

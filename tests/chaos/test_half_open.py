@@ -79,7 +79,7 @@ def test_half_open_sockets_end_in_time_and_nobody_else_notices(
             crowd(nodes, dice) as others,
             AsyncExitStack() as stack,
         ):
-            # The first half has nothing but half-open sockets, the others have a whole one on the other node as well.
+            # Every second one has a whole socket on the other node as well, the others nothing but a half-open one.
             (writer, *colleagues), shoppers = await people.agents(1 + SOCKETS), await people.shoppers(1)
             (conversation,) = await people.begin(shoppers)
             witness = await stack.enter_async_context(_client(nodes.servers[0], writer))
@@ -102,6 +102,8 @@ def test_half_open_sockets_end_in_time_and_nobody_else_notices(
                 figures.gone = time.monotonic() - began
                 assert _all_here(witness.mirror.present, elsewhere)
                 shouting.cancel()
+            heard = min(proxy.passed["down"] for proxy, fault in proxies if fault is FAULTS["what it says is lost"])
+            assert heard > EACH * len(LOUD), "there was nothing to hear"
             figures.waited += [seconds for _, at, seconds in answers(others.logs) if at >= began]
             return others.verdict(faults=SOCKETS)
 

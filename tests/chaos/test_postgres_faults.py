@@ -26,6 +26,7 @@ LONG, ROUNDS = KILLS >= 100, max(1, KILLS // 100)  # of every fault
 HOLD_SECONDS = 10.0 if LONG else 2.0
 LOCKED_SECONDS = 30.0 if LONG else 2.5
 CUTS = 50 if LONG else 10
+PATIENCE = 150.0 if LONG else 60.0  # of an ask that may meet several faults, one after the other
 BACK_SECONDS = 5.0  # at most, until whoever comes is answered again
 RETRYABLE = {"unavailable", "busy", "behind"}
 OURS = "application_name = 'shopbell' AND datname = current_database()"
@@ -144,7 +145,7 @@ def test_whatever_happens_to_postgresql_nothing_is_lost(
     slowest: list[float] = []
 
     async def play() -> tuple[Verdict, Counter[str]]:
-        async with a_stage(nodes, dice) as stage, nodes.running(), crowd(nodes, dice) as people:
+        async with a_stage(nodes, dice) as stage, nodes.running(), crowd(nodes, dice, patience=PATIENCE) as people:
             async with busy(people):
                 for name in dice.sample([*FAULTS] * ROUNDS, len(FAULTS) * ROUNDS):
                     await asyncio.sleep(dice.uniform(0.2, 0.6))

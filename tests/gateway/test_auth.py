@@ -40,7 +40,7 @@ async def test_a_contacts_token_tells_who_it_is(shop: Shop) -> None:
 
     found = await shop.doorkeeper.identify(shop.tokens.mint(session))
 
-    assert found == Identity(session.actor, session.id, session.expires_at)
+    assert found == Identity(session.actor, session.id, session.expires_at, inbox=shop.mine.door.id)
     assert (found.account, found.kind, found.id) == (shop.mine.id, "contact", session.actor.id)
 
 

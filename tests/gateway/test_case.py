@@ -190,6 +190,18 @@ def test_who_changed_is_to_be_written_and_not_asked_about_again_and_again() -> N
     assert case.unwritten(10.05 + AGAIN_SECONDS) == ["agt_noa"]
 
 
+def test_who_was_written_and_changes_again_is_asked_about_at_once() -> None:
+    facts = Facts()
+    case = a_case(facts)
+    case.ask_about(["agt_noa"], 10.0)
+    case.employ([case.floor.members["agt_noa"]], 10.1)
+    facts.here.clear()
+
+    looks(case, 10.2, here=())
+
+    assert case.unwritten(10.2) == ["agt_noa"]
+
+
 def test_an_agent_who_does_nothing_is_silent_where_it_is_said_to_matter() -> None:
     case = a_case(idle_minutes=10)
     case.idle.enter("agt_noa", 0.0)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import func, select
 
+from chat.administration import Administration
 from chat.store.tables import metadata
 from gateway.pages import DEMO_INBOX
 from gateway.seed import PASSWORD, seed
@@ -31,6 +32,14 @@ async def test_the_demo_has_an_inbox_two_agents_a_team_and_a_bot(shop: Shop) -> 
     ]
     assert [bot.name for bot in staff.bots] == ["Bell"]
     assert await shop.directory.teams_of((demo.account.id, demo.agents[0].id)) == [staff.teams[0].id]
+
+
+@in_a_shop
+async def test_its_conversations_wait_until_somebody_claims_them(shop: Shop) -> None:
+    demo = await seed(shop.directory, shop.passwords)
+
+    (team,) = await Administration(shop.store).teams(demo.account.id)
+    assert team.settings.policy == "manual"
 
 
 @in_a_shop
