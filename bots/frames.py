@@ -102,6 +102,7 @@ class Ok(TypedDict):
     seq: NotRequired[int]
     at: NotRequired[int]
     again: NotRequired[bool]
+    outcome: NotRequired[str]
 
 
 class Refusal(TypedDict):

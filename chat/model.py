@@ -200,7 +200,7 @@ class ContactPosition(Struct, frozen=True, gc=False, omit_defaults=True):
     delivered: int = 0
 
 
-class ContactView(Struct, frozen=True, gc=False):
+class ContactView(Struct, frozen=True, gc=False, omit_defaults=True):
     """A conversation as its contact may see it."""
 
     id: str
@@ -212,6 +212,8 @@ class ContactView(Struct, frozen=True, gc=False):
     people: dict[str, Person]
     positions: dict[str, ContactPosition]
     seq: int
+    left: bool = False
+    """Whether it is a message that was left to be answered by e-mail: nobody waits here."""
 
 
 class Timer(Struct, frozen=True, gc=False):
@@ -264,6 +266,8 @@ class Standing(Struct, frozen=True, gc=False):
     until: int | None
     is_present: bool
     shift: ShiftState
+    ends_at: int | None = None
+    """When the present run of duty ends (ms); None: not on shift, or no end."""
 
 
 class Candidate(Struct, frozen=True, gc=False):

@@ -48,7 +48,9 @@ class NodeDuty:
         if not self.is_sure(member):
             return Standing("offline", "unknown", None, facts.is_present, facts.shift.state)
         found = answer(facts, at)
-        return Standing(found.status, found.reason, found.until, facts.is_present, facts.shift.state)
+        return Standing(
+            found.status, found.reason, found.until, facts.is_present, facts.shift.state, facts.shift.ends_at
+        )
 
 
 def shift_of(schedule: str, at: int) -> Shift:

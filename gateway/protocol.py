@@ -271,13 +271,15 @@ def ok(ref: int | None, done: Done) -> bytes:
         return b""
     if not done.conversation:
         return b'{"type":"ok","ref":%d,"at":%d}' % (ref, done.at)
-    again = b',"again":true}' if done.again else b"}"
-    return b'{"type":"ok","ref":%d,"conversation":"%b","seq":%d,"at":%d%b' % (
+    again = b',"again":true' if done.again else b""
+    outcome = b',"outcome":"%b"' % done.outcome.encode() if done.outcome else b""
+    return b'{"type":"ok","ref":%d,"conversation":"%b","seq":%d,"at":%d%b%b}' % (
         ref,
         done.conversation.encode(),
         done.seq,
         done.at,
         again,
+        outcome,
     )
 
 

@@ -74,6 +74,7 @@ async def test_it_says_until_when_it_holds(clock: StillClock) -> None:
     assert standing.until is not None
     assert standing.until % (24 * HOUR) == 20 * HOUR
     assert standing.until - MOMENT < 24 * HOUR
+    assert standing.ends_at == standing.until
 
 
 async def test_where_the_other_nodes_are_not_heard_nobody_knows_of_theirs(clock: StillClock) -> None:

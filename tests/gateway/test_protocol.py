@@ -309,7 +309,8 @@ def test_ok_for_who_asked_with_a_ref() -> None:
         "seq": 42,
         "at": 1000,
     }
-    assert json.loads(protocol.ok(2, Done(C, 42, 1000, again=True)))["again"] is True
+    again = json.loads(protocol.ok(2, Done(C, 42, 1000, again=True, outcome="queued")))
+    assert (again["again"], again["outcome"]) == (True, "queued")
     assert protocol.ok(None, Done(C, 42, 1000)) == b""
     assert json.loads(protocol.taken_note(2)) == {"type": "ok", "ref": 2}
     assert protocol.taken_note(None) == b""
