@@ -3,15 +3,18 @@
 import { type Ask, type Availability, CLOSE_CODES, type TransferAsk, type Welcome } from "../../widget/src/wire/frames.ts";
 import { Refused, SessionEnded, WireClient, type WireEvent } from "../../widget/src/wire/client.ts";
 import { safeKeep } from "../../widget/src/wire/storage.ts";
+import { Handovers } from "./handovers.ts";
 import { HttpProblem, getMe, getOlder, getStaff, getToken, login, logout } from "./http.ts";
 import { Lists } from "./lists.ts";
 import { Reader } from "./reader.ts";
 import { refusalWords } from "./refusals.ts";
-import { type Desk, NEW_DESK, type Sheet, draftOf, firstName, stateOf, withHeld } from "./state/desk.ts";
+import { type Desk, NEW_DESK, type Sheet, draftOf, firstName, ownStatus, stateOf, withHeld } from "./state/desk.ts";
 import type { Draft } from "./state/drafts.ts";
 import { keepDrafts, loadDrafts, withDraft } from "./state/drafts.ts";
+import { haveMoved } from "./state/handover.ts";
 import { staffName } from "./state/names.ts";
 import type { Place } from "./state/place.ts";
+import { ownReason } from "./state/standing.ts";
 import { type Store, makeStore } from "./state/store.ts";
 import type { Me, State } from "./types.ts";
 
@@ -39,6 +42,7 @@ export class Console {
   private client: WireClient | null = null;
   readonly reader: Reader;
   private readonly lists: Lists;
+  private readonly handovers = new Handovers((handovers) => this.set({ handovers }));
   private recent: readonly string[] = [];
   private skew = 0;
   private limit = TEXT_LIMIT;
@@ -115,6 +119,7 @@ export class Console {
     this.client?.stop();
     this.client = null;
     this.lists.stop();
+    this.handovers.stop();
     this.recent = [];
     this.set({ ...NEW_DESK, stage: "out", hasEnded, place: this.desk.get().place, drafts });
   }
@@ -204,17 +209,15 @@ export class Console {
     } catch (problem) {
       return problem instanceof Refused ? problem.code : "unknown";
     }
-    if (isMe && choice.finish !== undefined) this.set({ finishes: choice.finish });
     return null;
   };
 
   /** What is open stays in these hands when this shift ends; whether chats are taken stays as it is. */
   readonly finishMine = async (): Promise<void> => {
-    const { me, held } = this.desk.get();
-    const status = me && held.statuses.get(me.agent.id);
-    if (!me || !status) return;
-    const choice = { availability: status.availability, reason: status.availability_reason, finish: true };
-    const why = await this.setAvailability(me.agent.id, choice);
+    const status = ownStatus(this.desk.get());
+    if (!status) return;
+    const choice = { availability: status.availability, reason: ownReason(status), finish: true };
+    const why = await this.setAvailability(status.agent, choice);
     if (why !== null) this.toast(refusalWords(why), true);
   };
 
@@ -289,6 +292,7 @@ export class Console {
       if (frame.type === "reset") this.set({ lists: {} });
       if (frame.type === "gone") this.set({ missing: frame.conversation });
       if (frame.type === "synced") this.lists.refresh();
+      if (frame.type === "synced") this.handovers.refresh();
     }
   }
 
@@ -316,7 +320,9 @@ export class Console {
   /** The client holds a new value: show it, move the counts, and see whether something was read by that. */
   private take(): void {
     if (!this.client) return;
-    const { desk, isSure } = withHeld(this.desk.get(), this.client.conversations);
+    const before = this.desk.get();
+    const { desk, isSure } = withHeld(before, this.client.conversations);
+    if (haveMoved(before.held.byId, desk.held.byId, desk.me?.agent.id ?? "")) this.handovers.refresh();
     this.desk.update((now) => (this.isLearning ? { ...now, held: desk.held } : desk));
     if (!isSure && !this.isLearning) this.lists.refresh();
     this.reader.consider();

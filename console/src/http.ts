@@ -2,7 +2,7 @@
 
 import type { ListStatus, View } from "./state/place.ts";
 import type { Counts } from "./state/views.ts";
-import type { Decision, Entry, Me, Queue, Staff, State } from "./types.ts";
+import type { Decision, Entry, HandedOver, Me, Queue, Staff, State } from "./types.ts";
 
 export interface ConversationList {
   readonly cursor: number;
@@ -75,6 +75,8 @@ export const getOlder = (conversation: string, before: number, limit: number): P
   call("GET", `/v1/conversations/${encodeURIComponent(conversation)}/entries?before=${before}&limit=${limit}`);
 
 export const getQueue = (): Promise<Queue> => call("GET", "/v1/queue");
+
+export const getHandovers = (): Promise<HandedOver> => call("GET", "/v1/handovers");
 
 export interface DecisionPage {
   readonly decisions: readonly Decision[];

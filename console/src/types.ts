@@ -1,5 +1,7 @@
 /** What the console reads over HTTP, beside the values that the wire has too. */
 
+import type { State } from "../../widget/src/wire/frames.ts";
+
 export type { AgentStatus, Author, Availability, Entry, Person, State } from "../../widget/src/wire/frames.ts";
 
 export interface Agent {
@@ -64,6 +66,21 @@ export interface Decision {
   readonly by: string;
   readonly candidates: readonly Candidate[];
 }
+
+/** When a conversation was taken out of whose hands at the end of a shift, and the conversation as it was when asked. */
+export interface Handover {
+  readonly at: number;
+  readonly from: string;
+  readonly state: State;
+}
+
+/** What went to others when this agent's shift ended, and what came from others by the end of theirs. */
+export interface HandedOver {
+  readonly given: readonly Handover[];
+  readonly taken: readonly Handover[];
+}
+
+export const NO_HANDOVERS: HandedOver = { given: [], taken: [] };
 
 interface Named {
   readonly id: string;

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.backstage import Backstage
 from tests.browser.conftest import NewContext
@@ -117,9 +117,17 @@ def test_who_comes_when_nobody_is_here_can_leave_an_address(
     expect(agent.sheet("Queue").get_by_role("listitem")).to_contain_text("left a message")
 
 
+def in_hebrew(route: Route) -> None:
+    """The shop's page, of a shop that speaks Hebrew."""
+    response = route.fetch()
+    route.fulfill(response=response, body=response.text().replace('lang="en"', 'lang="he" dir="rtl"'))
+
+
 def test_all_of_it_is_said_in_hebrew(new_context: NewContext, server: Server, rota: Rota) -> None:
     rota.team()
-    shopper = Shopper.visit(new_context(locale="he-IL").new_page(), server.url)
+    page = new_context(locale="he-IL").new_page()
+    page.route("**/demo/", in_hebrew)
+    shopper = Shopper.visit(page, server.url)
     shopper.opens()
     expect(shopper.chat.locator(".header")).to_contain_text("לא זמין")
     shopper.field.fill("שלום")

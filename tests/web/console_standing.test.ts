@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { nothingHeld } from "../../widget/src/conversations.ts";
 import type { Conversation } from "../../widget/src/conversations.ts";
-import { NEW_DESK, withHeld } from "../../console/src/state/desk.ts";
-import { givenBy, isEnding, openWith, takenBy } from "../../console/src/state/handover.ts";
-import { byStanding, isOver, ownReasonWords, reasonWords, slotWords, standingWords } from "../../console/src/state/standing.ts";
+import { givenBy, haveMoved, isEnding, takenBy } from "../../console/src/state/handover.ts";
+import { byStanding, isOver, ownReason, reasonWords, slotWords, standingWords, whyWords } from "../../console/src/state/standing.ts";
 import { rowsOf } from "../../console/src/state/timeline.ts";
 import { decisionWords, verdictWords } from "../../console/src/state/verdicts.ts";
 import { NO_STAFF } from "../../console/src/types.ts";
-import type { AgentStatus, Candidate, Decision, Entry, Me, State } from "../../console/src/types.ts";
+import type { AgentStatus, Candidate, Decision, Entry, Handover, State } from "../../console/src/types.ts";
+import { SERVICE } from "../../widget/src/wire/frames.ts";
 import { message, state } from "./fakes.ts";
 
 const HOUR = 3_600_000;
@@ -41,9 +40,12 @@ test("the own words stand only beside what was chosen", () => {
 });
 
 test("what the service has set is said in words, and what this console hasn't learnt as it is named", () => {
-  assert.equal(ownReasonWords("idle"), "nothing done for a while");
-  assert.equal(ownReasonWords("bounced"), "chats weren't answered");
-  assert.equal(ownReasonWords("Lunch"), "Lunch");
+  const set = (availability_reason: string, set_by?: string) => status({ availability: "away", availability_reason, ...(set_by && { set_by }) });
+
+  assert.equal(whyWords(set("idle", SERVICE)), "nothing done for a while");
+  assert.equal(whyWords(set("bounced", SERVICE)), "chats weren't answered");
+  assert.equal(whyWords(set("Lunch", "agt_som")), "Lunch");
+  assert.deepEqual([ownReason(set("idle", SERVICE)), ownReason(set("idle")), whyWords(set("idle"))], ["", "idle", "idle"]);
   assert.equal(reasonWords("on_the_moon"), "on_the_moon");
 });
 
@@ -72,75 +74,56 @@ function conversation(id: string, part: Partial<State>, entries: readonly Entry[
 }
 
 const known = (...conversations: Conversation[]) => new Map(conversations.map((one) => [one.id, one]));
-const ids = (states: readonly State[]) => states.map(({ id }) => id);
 
-function handedOver(born: number, from: string, at = noon): Entry {
-  const author = { kind: "system" } as const;
-  return { id: `h${born}`, seq: born, born, kind: "activity", author, at, activity: "handed_over", data: { assignee: from } };
+function handover(id: string, from: string, part: Partial<State> = {}): Handover {
+  return { at: noon, from, state: { ...state({ seq: 8, ...part }), id } };
 }
 
-test("what is open in these hands will be handed over", () => {
-  const all = known(
-    conversation("mine", { assignee: "agt_noa" }),
-    conversation("done", { assignee: "agt_noa", status: "resolved" }),
-    conversation("aside", { assignee: "agt_noa", status: "snoozed" }),
-    conversation("other's", { assignee: "agt_som" }),
-  );
+test("that a shift ends is told in its last minutes, and soon enough to who has none or takes nothing", () => {
+  const end = noon + HOUR;
+  const away = status({ status: "not_accepting_chats", reason: "away", shift_ends_at: end });
 
-  assert.deepEqual(ids(openWith(all, "agt_noa")), ["mine"]);
-});
-
-test("that a shift ends is told in its last minutes, and soon enough to who is away or busy", () => {
-  const away = status({ status: "not_accepting_chats", reason: "away", until: noon + HOUR });
-
-  assert.equal(isEnding(status({ status: "not_accepting_chats", reason: "winding_down", until: noon + HOUR }), noon), true);
-  assert.equal(isEnding(away, noon), false);
-  assert.equal(isEnding(away, noon + HOUR - 60_000), true);
-  assert.equal(isEnding({ ...away, until: null }, noon), false);
-  assert.equal(isEnding(status({ until: noon + 60_000 }), noon), false); // perhaps only the last minutes begin then
+  assert.equal(isEnding(status({ status: "not_accepting_chats", reason: "winding_down", shift_ends_at: end }), noon), true);
+  for (const one of [away, status({ shift_ends_at: end })]) {
+    assert.equal(isEnding(one, noon), false);
+    assert.equal(isEnding(one, end - 60_000), true);
+  }
+  assert.equal(isEnding(status({ until: noon + 60_000 }), noon), false); // something else changes then
+  assert.equal(isEnding({ ...offShift, shift_ends_at: end }, end), false);
   assert.equal(isEnding(undefined, noon), false);
 });
 
-test("what was handed over is what went away when this shift ended, to whomever", () => {
-  const all = known(
-    conversation("waits", { status: "queued", assignee: null }, [handedOver(2, "agt_noa")]),
-    conversation("taken", { assignee: "agt_som" }, [handedOver(2, "agt_noa", noon - 1000)]),
-    conversation("long ago", { assignee: "agt_som" }, [handedOver(2, "agt_noa", noon - 9 * HOUR)]),
-    conversation("other's", { assignee: "agt_noa" }, [handedOver(2, "agt_som")]),
-    conversation("back again", { assignee: "agt_noa" }, [handedOver(2, "agt_noa")]),
-  );
+test("what was handed over is told as it is now, once the shift is over", () => {
+  const given = [handover("waits", "agt_noa", { status: "queued", assignee: null }), handover("taken", "agt_noa"), handover("back", "agt_noa")];
+  const all = known(conversation("taken", { assignee: "agt_som" }), conversation("back", { assignee: "agt_noa" }));
 
-  assert.deepEqual(ids(givenBy(all, "agt_noa", offShift)), ["waits", "taken"]);
-  assert.deepEqual(givenBy(all, "agt_noa", status()), []);
-  assert.deepEqual(givenBy(all, "agt_noa", undefined), []);
+  assert.deepEqual(givenBy(given, all, "agt_noa", offShift).map(({ id, assignee }) => [id, assignee]), [["waits", null], ["taken", "agt_som"]]);
+  assert.deepEqual(givenBy(given, all, "agt_noa", status()), []);
+  assert.deepEqual(givenBy(given, all, "agt_noa", undefined), []);
 });
 
-test("what was taken over is told until it was answered", () => {
-  const mine = { assignee: "agt_noa" };
+test("what was taken over is told until it was answered, or is in other hands", () => {
+  const mine = { status: "open", assignee: "agt_noa", routing: { unanswered: true } } as const;
+  const names = ["new", "not held here", "answered", "resolved", "passed on"];
   const all = known(
-    conversation("new", mine, [message(1), handedOver(2, "agt_som")]),
-    conversation("answered", mine, [handedOver(2, "agt_som"), message(3, { author: agent })]),
-    conversation("answered before", mine, [message(1, { author: agent }), handedOver(2, "agt_som")]),
-    conversation("noted", mine, [handedOver(2, "agt_som"), message(3, { author: agent, kind: "note" })]),
-    conversation("own", mine, [handedOver(2, "agt_noa")]),
-    conversation("other's", { assignee: "agt_som" }, [handedOver(2, "agt_noa")]),
+    conversation("new", mine),
+    conversation("answered", { ...mine, routing: {} }),
+    conversation("resolved", { ...mine, status: "resolved" }),
+    conversation("passed on", { ...mine, assignee: "agt_som" }),
   );
 
-  assert.deepEqual(
-    takenBy(all, "agt_noa").map(({ state: { id }, from }) => [id, from]),
-    [["new", "agt_som"], ["answered before", "agt_som"], ["noted", "agt_som"]],
-  );
+  const taken = takenBy(names.map((id) => handover(id, "agt_som", mine)), all, "agt_noa");
+
+  assert.deepEqual(taken.map(({ state: { id }, from }) => [id, from]), [["new", "agt_som"], ["not held here", "agt_som"]]);
 });
 
-test("what was chosen for the end of a shift ends with it", () => {
-  const me = { agent: { id: "agt_noa", teams: [] } } as unknown as Me;
-  const held = (one: AgentStatus) => ({ ...nothingHeld("staff"), statuses: new Map([[one.agent, one]]) });
-  const desk = { ...NEW_DESK, me, finishes: true, held: held(status()) };
+test("that something came into these hands or left them is noticed, and nothing else", () => {
+  const [mine, other] = [known(conversation("a", { assignee: "agt_noa" })), known(conversation("a", { assignee: "agt_som" }))];
+  const [quiet, third] = [known(conversation("a", { assignee: "agt_noa", priority: 2 })), known(conversation("a", { assignee: "agt_x" }))];
 
-  const over = withHeld(desk, held(offShift)).desk;
-  assert.equal(over.finishes, true);
-  assert.equal(withHeld(over, held(status({ status: "offline", reason: "not_present" }))).desk.finishes, true);
-  assert.equal(withHeld(over, held(status())).desk.finishes, null);
+  for (const [before, after] of [[mine, other], [other, mine], [known(), mine]] as const) assert.ok(haveMoved(before, after, "agt_noa"));
+  for (const [before, after] of [[mine, mine], [mine, quiet], [other, third], [known(), other]] as const)
+    assert.equal(haveMoved(before, after, "agt_noa"), false);
 });
 
 // ---- the timeline and the log

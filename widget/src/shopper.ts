@@ -30,8 +30,6 @@ export interface View {
   readonly isFull: boolean;
   readonly isLoading: boolean; // something may be there, but we can't show it yet
   readonly canSend: boolean;
-  /** The places of those who have left an address on this page: the stream doesn't say it to them. */
-  readonly left: ReadonlySet<string>;
 }
 
 export class Shopper {
@@ -48,7 +46,6 @@ export class Shopper {
   private fetching = new Set<string>();
   private told = "";
   private skew = 0;
-  private left: ReadonlySet<string> = new Set();
   private readonly listeners = new Set<() => void>();
 
   constructor(
@@ -83,7 +80,6 @@ export class Shopper {
       isFull: this.isFull,
       isLoading: !never && !this.wasSynced && this.session.isKnown && held.byId.size === 0 && held.pending.length === 0,
       canSend: this.client !== undefined && this.client.reason === undefined,
-      left: this.left,
     };
   }
 
@@ -126,19 +122,16 @@ export class Shopper {
     this.choice = { kind: "one", place };
     this.atBottom = true;
     if (current !== conversationOf(this.next)) {
-      this.left = new Set([...this.left].filter((other) => other !== place)); // here again, and waits
       void this.client?.ask({ type: "message.send", conversation: current, text });
       return;
     }
     const id = this.next;
     this.next = newId();
-    if (email !== "") this.left = new Set(this.left).add(place);
     void this.client?.ask({ type: "conversation.start", id, inbox: this.inbox, text, ...(email !== "" && { email }) });
   }
 
   /** A first message for which there was no room: it goes again, to be answered by e-mail. */
   leaveMessage(id: string, email: string): void {
-    this.left = new Set(this.left).add(conversationOf(id));
     this.choice = { kind: "one", place: conversationOf(id) };
     void this.client?.leave(id, email);
   }

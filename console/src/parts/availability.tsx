@@ -2,15 +2,14 @@
 
 import { useId, useState } from "preact/hooks";
 import { refusalWords } from "../refusals.ts";
-import { availabilityWords } from "../state/standing.ts";
+import { availabilityWords, ownReason } from "../state/standing.ts";
 import type { AgentStatus, Availability } from "../types.ts";
 import { t } from "../words.ts";
-import { useConsole, useDesk } from "./use.ts";
+import { useConsole } from "./use.ts";
 import "./availability.css";
 
 const CHOICES = ["available", "busy", "away"] as const;
 const REASON_LIMIT = 100; // characters, as the service counts them
-const BY_SERVICE = new Set(["idle", "bounced"]);
 
 interface Props {
   readonly status: AgentStatus;
@@ -20,9 +19,8 @@ interface Props {
 
 export function AvailabilityForm({ status, name, done }: Props) {
   const { setAvailability } = useConsole();
-  const finishes = useDesk((desk) => desk.finishes);
   const [choice, choose] = useState<Availability>(status.availability);
-  const [reason, setReason] = useState(BY_SERVICE.has(status.availability_reason) ? "" : status.availability_reason);
+  const [reason, setReason] = useState(ownReason(status));
   const [finish, setFinish] = useState<boolean | undefined>(undefined);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
@@ -68,7 +66,7 @@ export function AvailabilityForm({ status, name, done }: Props) {
         <label class="availability-finish">
           <input
             type="checkbox"
-            checked={finish ?? finishes ?? false}
+            checked={finish ?? status.finishes ?? false}
             onChange={(event) => setFinish(event.currentTarget.checked)}
           />
           <span>{t("Finish what I have when my shift ends")}</span>

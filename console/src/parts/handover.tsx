@@ -1,7 +1,7 @@
 /** The end of a shift: what is still open before it, what was handed over at it, and what came from a colleague by it. */
 
-import { givenBy, isEnding, openWith, takenBy } from "../state/handover.ts";
-import type { Desk } from "../state/desk.ts";
+import { type Desk, ownStatus } from "../state/desk.ts";
+import { givenBy, isEnding, takenBy } from "../state/handover.ts";
 import { contactName, staffName } from "../state/names.ts";
 import { hashOf } from "../state/place.ts";
 import { isOver } from "../state/standing.ts";
@@ -16,23 +16,21 @@ import "./handover.css";
 /** The end of a shift comes nearer without anybody saying so. */
 const TICK_MS = 30_000;
 
-const mine = (desk: Desk) => (desk.me ? desk.held.statuses.get(desk.me.agent.id) : undefined);
-
 /** Above the list of conversations, when there is something to say. */
 export function HandoverNotice() {
   const { show, finishMine } = useConsole();
   const [known, me] = [useDesk((desk) => desk.held.byId), useDesk((desk) => desk.me?.agent.id ?? "")];
-  const [status, finishes] = [useDesk(mine), useDesk((desk) => desk.finishes)];
-  const open = openWith(known, me).length;
-  const given = givenBy(known, me, status).length;
-  const taken = takenBy(known, me).length;
+  const [status, handovers] = [useDesk(ownStatus), useDesk((desk) => desk.handovers)];
+  const open = status?.used ?? 0;
+  const given = givenBy(handovers.given, known, me, status).length;
+  const taken = takenBy(handovers.taken, known, me).length;
   const now = useNow(TICK_MS);
   return (
     <div class="handover-place" role="status">
       {isEnding(status, now) && open > 0 && (
         <p class="handover">
-          <span>{endingWords(status?.until ?? null, open)}</span>
-          {finishes ? (
+          <span>{endingWords(status?.shift_ends_at, open)}</span>
+          {status?.finishes ? (
             <span class="handover-done">{t("You finish what you have.")}</span>
           ) : (
             <button class="handover-button" type="button" onClick={() => void finishMine()}>
@@ -64,18 +62,18 @@ export function HandoverNotice() {
   );
 }
 
-function endingWords(until: number | null, n: number): string {
-  if (until === null) return t("Your shift ends soon. Still open: {n}.", { n });
+function endingWords(until: number | undefined, n: number): string {
+  if (until === undefined) return t("Your shift ends soon. Still open: {n}.", { n });
   return t("Your shift ends at {time}. Still open: {n}.", { time: clockWords(until), n });
 }
 
 export function HandoverSheet({ kind }: { kind: "given" | "taken" }) {
   const [known, me] = [useDesk((desk) => desk.held.byId), useDesk((desk) => desk.me?.agent.id ?? "")];
-  const [status, staff] = [useDesk(mine), useDesk((desk) => desk.staff)];
+  const [status, staff, handovers] = [useDesk(ownStatus), useDesk((desk) => desk.staff), useDesk((desk) => desk.handovers)];
   const lines =
     kind === "given"
-      ? givenBy(known, me, status).map((state) => ({ state, words: nowWords(state, staff) }))
-      : takenBy(known, me).map(({ state, from }) => ({ state, words: t("from {name}", { name: staffName(from, staff, state) }) }));
+      ? givenBy(handovers.given, known, me, status).map((state) => ({ state, words: nowWords(state, staff) }))
+      : takenBy(handovers.taken, known, me).map(({ state, from }) => ({ state, words: t("from {name}", { name: staffName(from, staff, state) }) }));
   return (
     <Sheet title={kind === "given" ? t("What you handed over") : t("What you took over")}>
       {!lines.length && <p class="sheet-none">{t("Nothing any more.")}</p>}

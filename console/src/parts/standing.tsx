@@ -1,7 +1,9 @@
 /** Whether I get conversations and why not, and the switch for it. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { isOver, ownReasonWords, reasonWords, slotWords, standingWords } from "../state/standing.ts";
+import { ownStatus } from "../state/desk.ts";
+import { staffName } from "../state/names.ts";
+import { isOver, isSetByService, reasonWords, slotWords, standingWords, whyWords } from "../state/standing.ts";
 import type { AgentStatus } from "../types.ts";
 import { t } from "../words.ts";
 import { AvailabilityForm } from "./availability.tsx";
@@ -12,7 +14,7 @@ import "./standing.css";
 const TICK_MS = 5000;
 
 export function Standing() {
-  const status = useDesk((desk) => (desk.me ? desk.held.statuses.get(desk.me.agent.id) : undefined));
+  const status = useDesk(ownStatus);
   const isLive = useDesk((desk) => desk.isLive);
   const { now: clock } = useConsole();
   const [isOpen, setOpen] = useState(false);
@@ -73,7 +75,7 @@ function Switch({ status, close }: { status: AgentStatus; close: (isDone: boolea
       document.removeEventListener("focusin", look);
     };
   }, []);
-  const bySystem = ownReasonWords(status.availability_reason) !== status.availability_reason;
+  const staff = useDesk((desk) => desk.staff);
   return (
     <div
       class="standing-switch"
@@ -87,8 +89,12 @@ function Switch({ status, close }: { status: AgentStatus; close: (isDone: boolea
         close(true);
       }}
     >
-      {bySystem && (
-        <p class="sheet-hint">{t("You were set away: {why}", { why: ownReasonWords(status.availability_reason) })}</p>
+      {status.set_by !== undefined && status.availability !== "available" && (
+        <p class="sheet-hint">
+          {isSetByService(status)
+            ? t("You were set away: {why}", { why: whyWords(status) })
+            : t("Set by {name}", { name: staffName(status.set_by, staff) })}
+        </p>
       )}
       {isOver(status) && <p class="sheet-hint">{t("Your shift is over, so you get nothing new whatever you choose.")}</p>}
       <AvailabilityForm status={status} done={() => close(true)} />

@@ -1,8 +1,8 @@
 /** Everything the console knows, as one immutable value. No DOM, no socket, no clock. */
 
 import { type Conversations, nothingHeld } from "../../../widget/src/conversations.ts";
-import type { Entry, Me, Staff, State } from "../types.ts";
-import { NO_STAFF } from "../types.ts";
+import type { AgentStatus, Entry, HandedOver, Me, Staff, State } from "../types.ts";
+import { NO_HANDOVERS, NO_STAFF } from "../types.ts";
 import type { Draft, Drafts } from "./drafts.ts";
 import { EMPTY_DRAFT } from "./drafts.ts";
 import type { Place } from "./place.ts";
@@ -59,8 +59,7 @@ export interface Desk {
   readonly isLoadingOlder: boolean;
   readonly areKeysShown: boolean;
   readonly sheet: Sheet | null;
-  /** What this agent chose for the end of the shift; null: nothing since the page was loaded. */
-  readonly finishes: boolean | null;
+  readonly handovers: HandedOver;
 }
 
 export const NEW_DESK: Desk = {
@@ -83,13 +82,15 @@ export const NEW_DESK: Desk = {
   isLoadingOlder: false,
   areKeysShown: false,
   sheet: null,
-  finishes: null,
+  handovers: NO_HANDOVERS,
 };
 
 export const listKey = (place: Place): string => `${place.view}/${place.status}`;
 
 export const stateOf = (desk: Desk, conversation: string | null): State | undefined =>
   conversation === null ? undefined : desk.held.byId.get(conversation)?.state;
+
+export const ownStatus = (desk: Desk): AgentStatus | undefined => desk.held.statuses.get(desk.me?.agent.id ?? "");
 
 export const draftOf = (desk: Desk, conversation: string): Draft => desk.drafts[conversation] ?? EMPTY_DRAFT;
 
@@ -112,14 +113,7 @@ export function withHeld(desk: Desk, held: Conversations): { readonly desk: Desk
       else counts = counted(counts, before, state, desk.me.agent);
     }
   }
-  return { desk: { ...desk, held, counts, cursor, finishes: hasBegun(desk, held) ? null : desk.finishes }, isSure };
-}
-
-/** A new shift of this agent: what was chosen for the end of the last one is over. */
-function hasBegun(desk: Desk, held: Conversations): boolean {
-  const me = desk.me?.agent.id ?? "";
-  const [before, after] = [desk.held.statuses.get(me), held.statuses.get(me)];
-  return before?.status === "offline" && after !== undefined && after.status !== "offline";
+  return { desk: { ...desk, held, counts, cursor }, isSure };
 }
 
 /** What a timeline shows: what is stored, and after it what is on its way. */

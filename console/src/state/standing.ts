@@ -1,5 +1,6 @@
 /** Who can take a conversation and why not, in words. What the service says isn't judged anew here. */
 
+import { SERVICE } from "../../../widget/src/wire/frames.ts";
 import type { AgentStatus, Availability } from "../types.ts";
 import { t } from "../words.ts";
 import { clockWords, dayWords } from "./time.ts";
@@ -45,10 +46,16 @@ export function reasonWords(reason: string): string {
   }
 }
 
+export const isSetByService = ({ set_by }: AgentStatus): boolean => set_by === SERVICE;
+
+/** What people have said of it themselves; nothing where the service has set it. */
+export const ownReason = (status: AgentStatus): string => (isSetByService(status) ? "" : status.availability_reason);
+
 /** Why somebody is busy or away, in their own words, or why the service has set it. */
-export function ownReasonWords(reason: string): string {
-  if (reason === IDLE) return t("nothing done for a while");
-  return reason === BOUNCED ? t("chats weren't answered") : reason;
+export function whyWords(status: AgentStatus): string {
+  if (!isSetByService(status)) return status.availability_reason;
+  if (status.availability_reason === IDLE) return t("nothing done for a while");
+  return status.availability_reason === BOUNCED ? t("chats weren't answered") : status.availability_reason;
 }
 
 export function untilWords(until: number, now: number): string {
@@ -62,7 +69,7 @@ export function standingWords(status: AgentStatus, now: number): string {
   const isChosen = status.reason === "busy" || status.reason === "away";
   const parts = [
     reasonWords(status.reason),
-    isChosen ? ownReasonWords(status.availability_reason) : "",
+    isChosen ? whyWords(status) : "",
     status.until !== null && status.until > now ? untilWords(status.until, now) : "",
   ];
   return parts.filter(Boolean).join(" · ");

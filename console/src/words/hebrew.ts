@@ -191,6 +191,7 @@ export const hebrew: Readonly<Record<string, string>> = {
   "Reason, such as lunch": "סיבה, למשל ארוחת צהריים",
   "Routing log": "יומן הניתוב",
   Set: "קביעה",
+  "Set by {name}": "נקבע על ידי {name}",
   "Shift ended": "המשמרת נגמרה",
   "Shift ends soon": "המשמרת נגמרת בקרוב",
   "Show what you handed over": "הצגת מה שמסרת",

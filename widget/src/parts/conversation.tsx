@@ -1,11 +1,13 @@
 /** One conversation, or the place where a new one begins: timeline above, composer below. */
 
 import { useState } from "preact/hooks";
+import type { Conversation } from "../conversations.ts";
 import type { Drafts } from "../drafts.ts";
 import type { Shopper, View } from "../shopper.ts";
 import { placeOf } from "../state/door.ts";
 import type { Door } from "../state/door.ts";
 import { rows } from "../state/timeline.ts";
+import type { Entry } from "../wire/frames.ts";
 import { t } from "../words.ts";
 import { Composer } from "./composer.tsx";
 import { EmailField } from "./leave.tsx";
@@ -14,6 +16,12 @@ import { Timeline } from "./timeline.tsx";
 import { Typing } from "./typing.tsx";
 import { Welcome } from "./welcome.tsx";
 import "./conversation.css";
+
+/** Whether a message was left, and nobody has answered yet. */
+function isLeft(conversation: Conversation | undefined): boolean {
+  const isAnswer = ({ kind, author }: Entry) => kind === "message" && author.kind !== "contact";
+  return conversation?.state?.left === true && !conversation.entries.some(isAnswer);
+}
 
 interface Props {
   readonly shopper: Shopper;
@@ -56,7 +64,7 @@ export function ConversationScreen({ shopper, view, drafts, door, now }: Props) 
           )}
         </Timeline>
       )}
-      {view.left.has(view.place) && <p class="left">{t("We’ll answer by email.")}</p>}
+      {isLeft(conversation) && <p class="left">{t("We’ll answer by email.")}</p>}
       <Place place={placeOf(conversation, held.places)} now={now} />
       {canLeave && (
         <div class="leave leave-before">

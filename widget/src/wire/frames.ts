@@ -70,6 +70,7 @@ export interface State {
   readonly people: Readonly<Record<string, Person>>;
   readonly positions: Readonly<Record<string, Position>>;
   readonly created_at: number;
+  readonly left?: boolean; // for a contact: it has left a message to be answered by e-mail, and doesn't wait
   // Staff only:
   readonly contact?: string;
   readonly assignee?: string | null;
@@ -191,7 +192,12 @@ export interface AgentStatus {
   readonly availability: Availability;
   readonly availability_reason: string;
   readonly since: number;
+  readonly set_by?: string; // who has set the availability, if not that agent: a colleague, or SERVICE
+  readonly finishes?: boolean; // what is open stays in these hands when the shift ends
+  readonly shift_ends_at?: number; // of who is on shift
 }
+/** The service itself, where an actor is named. */
+export const SERVICE = "sys_shopbell";
 export interface Statuses {
   readonly type: "statuses";
   readonly whole: boolean; // of several frames the first one says so
