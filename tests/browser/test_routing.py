@@ -3,17 +3,34 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
+from gateway.seed import UNHURRIED
 from tests.browser.conftest import NewContext
 from tests.browser.people import Agent, Shopper
 from tests.browser.rota import NOA, SOMCHAI, Rota
-from tests.chaos.server import EMAILS, Server
+from tests.chaos.server import EMAILS, PASSWORD, Server
 
 
 @pytest.fixture
 def server(own_server: Server) -> Server:
     return own_server
+
+
+def test_in_the_demo_whoever_signs_in_gets_what_waits(shopper: Shopper, page: Page, rota: Rota, server: Server) -> None:
+    rota.team(**UNHURRIED)
+    shopper.opens()
+    shopper.says("Where is my parcel?")
+    expect(shopper.chat.get_by_text("You’re next in line")).to_be_visible()
+    page.goto(f"{server.url}/console/")
+    page.get_by_label("Email").fill(EMAILS[NOA])
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    agent = Agent(page)
+    agent.opens("Where is my parcel?")
+    expect(shopper.chat.get_by_text("in line")).to_have_count(0)
+    agent.says("In Chiang Mai.")
+    shopper.sees("Where is my parcel?", "In Chiang Mai.")
 
 
 def test_who_is_away_gets_nothing_and_says_why(agent: Agent, colleague: Agent, shopper: Shopper, rota: Rota) -> None:
