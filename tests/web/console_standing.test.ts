@@ -35,7 +35,7 @@ test("a status is told with its reason and its end", () => {
 test("the own words stand only beside what was chosen", () => {
   const full = status({ status: "not_accepting_chats", reason: "full", availability_reason: "left over", used: 4 });
 
-  assert.equal(standingWords(full, noon), "All slots taken");
+  assert.equal(standingWords(full, noon), "Full");
   assert.equal(slotWords(full), "4 of 4");
 });
 

@@ -47,6 +47,8 @@ test("a wait is rounded outwards, in the unit that people would say it in", () =
   assert.deepEqual(waitOf([0, 0]), { unit: "minute", low: 0, high: 1 });
   assert.deepEqual(waitOf([3600, 7200]), { unit: "minute", low: 60, high: 120 });
   assert.deepEqual(waitOf([3600, 7210]), { unit: "hour", low: 1, high: 3 });
+  assert.deepEqual(waitOf([29 * 60, 53 * 60]), { unit: "minute", low: 25, high: 55 }); // nobody believes the 29
+  assert.deepEqual(waitOf([60, 16 * 60]), { unit: "minute", low: 0, high: 20 });
 });
 
 test("a number is written with its unit, in one or many", () => {

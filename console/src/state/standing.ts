@@ -26,7 +26,7 @@ export function reasonWords(reason: string): string {
     case "free":
       return t("Available");
     case "full":
-      return t("All slots taken");
+      return t("Full");
     case "busy":
       return t("Busy");
     case "away":

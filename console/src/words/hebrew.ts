@@ -149,7 +149,7 @@ export const hebrew: Readonly<Record<string, string>> = {
   "{who} took it first": "{who} לקח את זה קודם",
   "{who} took this": "{who}: השיחה נלקחה",
   "{who} unassigned this": "{who}: השיוך בוטל",
-  "All slots taken": "כל המקומות תפוסים",
+  Full: "מלא",
   "All your slots are taken": "כל המקומות שלך תפוסים",
   Availability: "זמינות",
   "Availability of {name}": "הזמינות של {name}",

@@ -27,7 +27,7 @@ function statusWords({ status }: Door): string {
 export function doorWords(door: Door | undefined, now: number): string {
   if (!door) return "";
   if (door.status === "open") return replyWords(door);
-  const why = door.status === "busy" ? t("We’re busy right now. You can write already.") : t("Nobody is here right now. You can write already.");
+  const why = door.status === "busy" ? t("We’re busy right now. You can already write to us.") : t("Nobody is here right now. You can already write to us.");
   return door.opensAt === null ? why : `${why} ${backWords(door.opensAt, now)}`;
 }
 

@@ -45,7 +45,7 @@ export function Header({ shopper, view, name, door, now }: Props) {
           </p>
         )}
         {door && (
-          <p>
+          <p class="header-door">
             <DoorLine door={door} now={now} />
           </p>
         )}

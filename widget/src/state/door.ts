@@ -6,6 +6,7 @@ import type { InboxStatus, Queue } from "../wire/frames.ts";
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const LONG = 2 * HOUR; // from here on nobody counts minutes
+const COUNTED = 15 * MINUTE; // beyond that it is told by fives
 const FAR_DAYS = 6; // the same weekday would be the next one
 
 export interface Door {
@@ -43,7 +44,9 @@ export interface Wait {
 export function waitOf([low, high]: readonly [number, number]): Wait {
   const unit = high > LONG ? "hour" : "minute";
   const size = unit === "hour" ? HOUR : MINUTE;
-  return { unit, low: Math.floor(low / size), high: Math.max(1, Math.ceil(high / size)) };
+  const step = unit === "minute" && high > COUNTED ? 5 : 1;
+  const outwards = (seconds: number, round: (steps: number) => number) => round(seconds / size / step) * step;
+  return { unit, low: outwards(low, Math.floor), high: Math.max(1, outwards(high, Math.ceil)) };
 }
 
 /** The place of a conversation that waits; nothing of one that doesn't, or where nobody said anything. */
