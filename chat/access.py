@@ -100,7 +100,13 @@ def contact_view(conversation: Conversation) -> ContactView:
             if actor in people
         },
         seq=conversation.seq,
+        left=was_left(conversation),
     )
+
+
+def was_left(conversation: Conversation) -> bool:
+    """Whether its contact has left a message and an e-mail, and doesn't wait."""
+    return conversation.routing is not None and conversation.routing.left
 
 
 def contact_view_differs(before: Conversation | None, after: Conversation) -> bool:
@@ -112,6 +118,7 @@ def contact_view_differs(before: Conversation | None, after: Conversation) -> bo
         or before.handler != after.handler
         or before.subject != after.subject
         or before.people is not after.people
+        or was_left(before) != was_left(after)
     ):
         return True
     return before.positions is not after.positions and (contact_view(before).positions != contact_view(after).positions)

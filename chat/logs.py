@@ -194,7 +194,7 @@ class Logs:
         def work(connection: Connection) -> list[DecisionShown]:
             key = must_be(connection, conversations, conversation)["account"]
             own = {"account": key, "conversation": conversation[1], "before": before, "limit": limit}
-            return [DecisionShown(*row[:-1], _candidates(row[-1])) for row in connection.execute(_DECISIONS, own)]
+            return [DecisionShown(*row[:-1], candidates_of(row[-1])) for row in connection.execute(_DECISIONS, own)]
 
         return await self._store.inspect(work)
 
@@ -219,7 +219,7 @@ def _changed(bounds: dict[str, Any], connection: Connection) -> Sequence[Any]:
     return connection.execute(_CHANGES, bounds).all()
 
 
-def _candidates(text: str) -> list[Candidate]:
+def candidates_of(text: str) -> list[Candidate]:
     """What another version wrote and this one can't read counts as not said."""
     try:
         return decode(text, type=list[Candidate])

@@ -202,7 +202,7 @@ class ContactPosition(Struct, frozen=True, gc=False, omit_defaults=True):
     delivered: int = 0
 
 
-class ContactView(Struct, frozen=True, gc=False):
+class ContactView(Struct, frozen=True, gc=False, omit_defaults=True):
     """A conversation as its contact may see it."""
 
     id: str
@@ -214,6 +214,8 @@ class ContactView(Struct, frozen=True, gc=False):
     people: dict[str, Person]
     positions: dict[str, ContactPosition]
     seq: int
+    left: bool = False
+    """Whether it is a message that was left to be answered by e-mail: nobody waits here."""
 
 
 class Timer(Struct, frozen=True, gc=False):

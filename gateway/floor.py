@@ -19,7 +19,7 @@ from chat.waiting import Waiting, is_full, places, turn, waiting
 NEVER = float("inf")
 
 
-class Line(Struct, frozen=True, gc=False):
+class Line(Struct, frozen=True, gc=False, omit_defaults=True):
     """What an agent may know of a colleague, as it is on the wire. Moments are ms."""
 
     agent: str
@@ -31,6 +31,12 @@ class Line(Struct, frozen=True, gc=False):
     availability: str
     availability_reason: str
     since: int
+    set_by: str | None = None
+    """Who has set the availability: a colleague, or `sys`. None: that agent's own choice."""
+    finishes: bool = False
+    """Whether what is open stays in these hands when the shift ends."""
+    shift_ends_at: int | None = None
+    """Of who is here and on shift: when it ends, if it does."""
 
 
 class Floor:
@@ -145,6 +151,9 @@ class Floor:
             member.availability,
             member.reason,
             since,
+            member.set_by if member.set_by not in ("", id_) else None,
+            member.finishes,
+            standing.shift_ends_at if standing.is_present else None,
         )
         known, self.lines[id_] = self.lines.get(id_), line
         # That it is written down now, some ms later, is nothing to tell anybody.

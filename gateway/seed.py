@@ -19,7 +19,7 @@ AGENTS: tuple[tuple[str, str, Role], ...] = (
     ("somchai@demo.shop", "Somchai", "agent"),
 )
 TEAM = "Support"
-BY_HAND = {"policy": "manual"}  # the console can't yet show who is routed to, and who is away because of it
+UNHURRIED = {"answer_seconds": 600}  # whoever tries it out plays the shopper too, and reads in between
 BOT = "Bell"
 
 
@@ -36,7 +36,7 @@ async def seed(directory: Directory, passwords: Passwords) -> Demo:
     account = await _account(directory)
     staff = await directory.staff(account.id)
     agents = [await _agent(directory, passwords, account, *line) for line in AGENTS]
-    team = _named(TEAM, staff.teams) or await directory.add_team(account.id, TEAM, settings=BY_HAND)
+    team = _named(TEAM, staff.teams) or await directory.add_team(account.id, TEAM, settings=UNHURRIED)
     bot = _named(BOT, staff.bots) or await directory.add_bot(account.id, BOT)
     for member in agents:
         await directory.add_member((account.id, team.id), member.id)

@@ -157,7 +157,8 @@ def _routed(cause: str, waits: Waiting, decision: Decision, member: Member, nth:
 
 
 def _bounced(member: Member, rules: TeamRules, turn: Turn) -> Member:
+    """Whoever has chosen to be busy or away meanwhile stays so, with its own reason."""
     bounces = member.bounces + 1
-    if bounces < rules.bounces:
+    if bounces < rules.bounces or member.availability != "available":
         return replace(member, bounces=bounces)
     return replace(member, bounces=0, availability="away", reason=BOUNCED, set_by=SYSTEM, set_at=turn.at)

@@ -1,17 +1,20 @@
 /** The console's verbs: what parts may ask for, carried out over wire and HTTP, with the outcome put into the desk. */
 
-import { type Ask, CLOSE_CODES, type Welcome } from "../../widget/src/wire/frames.ts";
+import { type Ask, type Availability, CLOSE_CODES, type TransferAsk, type Welcome } from "../../widget/src/wire/frames.ts";
 import { Refused, SessionEnded, WireClient, type WireEvent } from "../../widget/src/wire/client.ts";
 import { safeKeep } from "../../widget/src/wire/storage.ts";
+import { Handovers } from "./handovers.ts";
 import { HttpProblem, getMe, getOlder, getStaff, getToken, login, logout } from "./http.ts";
 import { Lists } from "./lists.ts";
 import { Reader } from "./reader.ts";
 import { refusalWords } from "./refusals.ts";
-import { type Desk, NEW_DESK, draftOf, firstName, stateOf, withHeld } from "./state/desk.ts";
+import { type Desk, NEW_DESK, type Sheet, draftOf, firstName, ownStatus, stateOf, withHeld } from "./state/desk.ts";
 import type { Draft } from "./state/drafts.ts";
 import { keepDrafts, loadDrafts, withDraft } from "./state/drafts.ts";
+import { haveMoved } from "./state/handover.ts";
 import { staffName } from "./state/names.ts";
 import type { Place } from "./state/place.ts";
+import { ownReason } from "./state/standing.ts";
 import { type Store, makeStore } from "./state/store.ts";
 import type { Me, State } from "./types.ts";
 
@@ -24,11 +27,22 @@ const RECENT = 8;
 const OLDER_RETRY_MS = 4000;
 const TEXT_LIMIT = 8000; // until `welcome` says
 
+export interface Choice {
+  readonly availability: Availability;
+  readonly reason: string;
+  /** Left out where nothing was said of the end of the shift. */
+  readonly finish?: boolean;
+}
+
+/** What came of a transfer; `why` is a refusal's code. */
+export type Outcome = "assigned" | "queued" | { readonly why: string };
+
 export class Console {
   readonly desk: Store<Desk>;
   private client: WireClient | null = null;
   readonly reader: Reader;
   private readonly lists: Lists;
+  private readonly handovers = new Handovers((handovers) => this.set({ handovers }));
   private recent: readonly string[] = [];
   private skew = 0;
   private limit = TEXT_LIMIT;
@@ -105,6 +119,7 @@ export class Console {
     this.client?.stop();
     this.client = null;
     this.lists.stop();
+    this.handovers.stop();
     this.recent = [];
     this.set({ ...NEW_DESK, stage: "out", hasEnded, place: this.desk.get().place, drafts });
   }
@@ -146,6 +161,7 @@ export class Console {
   readonly setFilter = (filter: string): void => this.set({ filter });
   readonly loadMore = (): void => this.lists.more();
   readonly showKeys = (areKeysShown: boolean): void => this.set({ areKeysShown });
+  readonly show = (sheet: Sheet | null): void => this.set({ sheet });
   readonly now = (): number => Date.now() + this.skew;
   readonly textLimit = (): number => this.limit;
 
@@ -172,6 +188,38 @@ export class Console {
   readonly reopen = (conversation: string): void => this.ask({ type: "conversation.reopen", conversation });
   readonly assign = (conversation: string, to: { assignee?: string | null; team?: string | null }): void =>
     this.ask({ type: "conversation.assign", conversation, ...to });
+
+  /** Hands a conversation on; resolves when it is known what came of it. */
+  readonly transfer = async (ask: Omit<TransferAsk, "type">): Promise<Outcome> => {
+    if (!this.client) return { why: "unreachable" };
+    try {
+      const done = await this.client.ask({ type: "conversation.transfer", ...ask });
+      return done.outcome ?? "assigned";
+    } catch (problem) {
+      return { why: problem instanceof Refused ? problem.code : "unknown" };
+    }
+  };
+
+  /** Says whether an agent takes conversations. null when it holds, else a refusal's code. */
+  readonly setAvailability = async (agent: string, choice: Choice): Promise<string | null> => {
+    const isMe = agent === this.desk.get().me?.agent.id;
+    if (!this.client) return "unreachable";
+    try {
+      await this.client.say({ type: "availability.set", ...choice, ...(!isMe && { agent }) });
+    } catch (problem) {
+      return problem instanceof Refused ? problem.code : "unknown";
+    }
+    return null;
+  };
+
+  /** What is open stays in these hands when this shift ends; whether chats are taken stays as it is. */
+  readonly finishMine = async (): Promise<void> => {
+    const status = ownStatus(this.desk.get());
+    if (!status) return;
+    const choice = { availability: status.availability, reason: ownReason(status), finish: true };
+    const why = await this.setAvailability(status.agent, choice);
+    if (why !== null) this.toast(refusalWords(why), true);
+  };
 
   readonly send = (conversation: string, text: string): void => this.begin("message.send", conversation, text);
   readonly note = (conversation: string, text: string): void => this.begin("note.add", conversation, text);
@@ -244,6 +292,7 @@ export class Console {
       if (frame.type === "reset") this.set({ lists: {} });
       if (frame.type === "gone") this.set({ missing: frame.conversation });
       if (frame.type === "synced") this.lists.refresh();
+      if (frame.type === "synced") this.handovers.refresh();
     }
   }
 
@@ -271,7 +320,9 @@ export class Console {
   /** The client holds a new value: show it, move the counts, and see whether something was read by that. */
   private take(): void {
     if (!this.client) return;
-    const { desk, isSure } = withHeld(this.desk.get(), this.client.conversations);
+    const before = this.desk.get();
+    const { desk, isSure } = withHeld(before, this.client.conversations);
+    if (haveMoved(before.held.byId, desk.held.byId, desk.me?.agent.id ?? "")) this.handovers.refresh();
     this.desk.update((now) => (this.isLearning ? { ...now, held: desk.held } : desk));
     if (!isSure && !this.isLearning) this.lists.refresh();
     this.reader.consider();

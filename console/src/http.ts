@@ -2,7 +2,7 @@
 
 import type { ListStatus, View } from "./state/place.ts";
 import type { Counts } from "./state/views.ts";
-import type { Entry, Me, Staff, State } from "./types.ts";
+import type { Decision, Entry, HandedOver, Me, Queue, Staff, State } from "./types.ts";
 
 export interface ConversationList {
   readonly cursor: number;
@@ -73,3 +73,16 @@ export const getConversation = (conversation: string): Promise<{ readonly state:
 
 export const getOlder = (conversation: string, before: number, limit: number): Promise<EntryPage> =>
   call("GET", `/v1/conversations/${encodeURIComponent(conversation)}/entries?before=${before}&limit=${limit}`);
+
+export const getQueue = (): Promise<Queue> => call("GET", "/v1/queue");
+
+export const getHandovers = (): Promise<HandedOver> => call("GET", "/v1/handovers");
+
+export interface DecisionPage {
+  readonly decisions: readonly Decision[];
+  readonly more: boolean;
+}
+
+/** The newest first; `before` is the position of the last one known. For supervisors and admins. */
+export const getDecisions = (conversation: string, before?: number): Promise<DecisionPage> =>
+  call("GET", `/v1/conversations/${encodeURIComponent(conversation)}/routing${before === undefined ? "" : `?before=${before}`}`);

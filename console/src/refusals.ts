@@ -7,6 +7,8 @@ export function refusalWords(code: string, who?: string): string {
   switch (code) {
     case "taken":
       return who ? t("{who} took it first", { who }) : t("A colleague took it first");
+    case "full":
+      return t("All your slots are taken");
     case "invalid_state":
       return t("That can't be done with the conversation as it is now");
     case "forbidden":

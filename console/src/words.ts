@@ -33,5 +33,10 @@ export const direction = (): "rtl" | "ltr" => (FROM_RIGHT.has(spoken) ? "rtl" : 
  */
 export function t(sentence: string, values: Values = {}): string {
   const said = words[sentence] ?? sentence.replace(/\|.*/, "");
-  return said.replace(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));
+  return said.replace(/\{(\w+)\}/g, (place, name: string) => apart(values[name] ?? place));
+}
+
+/** Names from the left don't turn around what stands beside them in a sentence from the right. */
+function apart(value: string | number): string {
+  return typeof value === "string" && direction() === "rtl" ? `\u2068${value}\u2069` : String(value);
 }

@@ -14,6 +14,7 @@ from chat.declarations import Declarations
 from chat.directory import Directory
 from chat.duties import Duties
 from chat.export import Export
+from chat.handovers import Handovers
 from chat.invites import Invites
 from chat.logs import Logs
 from chat.passwords import Passwords
@@ -77,7 +78,7 @@ def routes(
         *duties.routes(work, log, askers, changed),
         *schedules.routes(work, log, clock, askers, changed),
         *coverage.routes(set_up, work, logs, clock, askers),
-        *reports.routes(logs, Waits(store), clock, askers),
+        *reports.routes(logs, Handovers(store), Waits(store), clock, askers),
         *attributes.routes(Declarations(store), log, askers),
         *contacts.routes(people, Export(store, clock, people), Asked(asking, log, clock), erasure, askers),
         *audit.routes(log, askers),

@@ -1,4 +1,4 @@
-"""What was written down about routing: an agent's timeline, a conversation's decisions, the report about waits."""
+"""What was written down about routing: timelines, decisions, what was handed over, the report about waits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from chat.clock import Clock
 from chat.errors import BadRequest, NotFound
+from chat.handovers import HandedOver, Handovers
 from chat.logs import DecisionShown, Logs, Timeline
 from chat.waits import Waits, WaitsReport
 from gateway.api.asker import Askers
@@ -21,6 +22,7 @@ NEWEST = 2**53 - 1
 DAY_MS = 24 * 3600 * 1000
 TIMELINE_DAYS = 93  # a quarter
 REPORT_DAYS = 366
+HANDOVER_DAYS = 1  # whoever went home yesterday begins anew
 
 Moment = Annotated[int, Meta(ge=0, le=NEWEST)]
 Position = Annotated[int, Meta(ge=0, le=NEWEST)]
@@ -56,7 +58,7 @@ class WaitsQuery(Struct):
     team: Id | None = None
 
 
-def routes(logs: Logs, waits: Waits, clock: Clock, askers: Askers) -> list[Route]:
+def routes(logs: Logs, handovers: Handovers, waits: Waits, clock: Clock, askers: Askers) -> list[Route]:
     async def agent_timeline(request: Request) -> Response:
         agent = named(request, "agent")
         actor = await askers.about(request, agent)
@@ -74,6 +76,10 @@ def routes(logs: Logs, waits: Waits, clock: Clock, askers: Askers) -> list[Route
         what = (actor.account, named(request, "conversation"))
         found = await logs.decisions(what, before=query.before, limit=query.limit + 1)
         return answer(DecisionsShown(found[: query.limit], len(found) > query.limit))
+
+    async def own_handovers(request: Request) -> Response:
+        actor = (await askers.agent(request)).actor
+        return answer(await handovers.of((actor.account, actor.id), clock.now() - HANDOVER_DAYS * DAY_MS))
 
     async def waits_report(request: Request) -> Response:
         actor = await askers.supervisor(request)
@@ -99,6 +105,14 @@ def routes(logs: Logs, waits: Waits, clock: Clock, askers: Askers) -> list[Route
             query=DecisionsQuery,
             answer=DecisionsShown,
             who="supervisor",
+        ),
+        operation(
+            "/v1/handovers",
+            "GET",
+            own_handovers,
+            summary="What an agent handed over at the end of its shift, and what it took over from whom.",
+            answer=HandedOver,
+            who="agent",
         ),
         operation(
             "/v1/reports/waits",

@@ -9,8 +9,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests.browser.backstage import Backstage
 from tests.browser.people import Agent, Shopper, resolve_all
+from tests.browser.rota import Rota
 from tests.browser.watch import Watch
-from tests.chaos.server import EMAILS, Prepared, Server, prepare
+from tests.chaos.nursery import Nursery
+from tests.chaos.server import EMAILS, ROOT, Prepared, Server, environment, prepare
 from tests.faults import Proxy, proxy_to
 
 HERE = Path(__file__).parent
@@ -140,3 +142,32 @@ def agent(new_context: NewContext, server: Server) -> Agent:
 @pytest.fixture
 def colleague(new_context: NewContext, server: Server) -> Agent:
     return Agent.come(new_context().new_page(), server.url, EMAILS[1])
+
+
+@pytest.fixture
+def second(new_context: NewContext, server: Server) -> Shopper:
+    """Another shopper, the panel still closed."""
+    return Shopper.visit(new_context().new_page(), server.url)
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery(ROOT, environment({}))
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture
+def own_server(prepared: Prepared, nursery: Nursery, tmp_path: Path, backstage: Backstage) -> Iterator[Server]:
+    """One of this test alone, for tests after which something else holds: what somebody chose stays chosen."""
+    server = Server.copy(prepared, tmp_path / "data", tmp_path / "server.log")
+    server.nursery = nursery
+    backstage.run(server.start())
+    yield server
+    server.close()
+    assert server.complaints() == []
+
+
+@pytest.fixture
+def rota(server: Server, backstage: Backstage) -> Rota:
+    return Rota(server, backstage)

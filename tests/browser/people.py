@@ -50,7 +50,8 @@ class Shopper:
 
     @property
     def field(self) -> Locator:
-        return self.chat.get_by_role("textbox")
+        """Where one writes; there may be a field for an email address beside it."""
+        return self.chat.locator("textarea")
 
     def opens(self) -> None:
         self.launcher.click()
@@ -135,6 +136,37 @@ class Agent:
         self.page.get_by_role("tab", name="Note").click()
         self.field.fill(text)
         self.button("Add note").click()
+
+    @property
+    def standing(self) -> Locator:
+        """The button that says one's own status."""
+        return self.page.get_by_role("button", name=re.compile("^Your status: "))
+
+    def sheet(self, title: str) -> Locator:
+        """What is laid over the panes."""
+        return self.page.get_by_role("dialog", name=title)
+
+    def chooses(self, availability: str, reason: str = "") -> None:
+        self.standing.click()
+        switch = self.sheet("Your status")
+        switch.get_by_role("radio", name=availability).check()
+        if reason:
+            switch.get_by_label("Reason").fill(reason)
+        switch.get_by_role("button", name="Set").click()
+        expect(switch).to_be_hidden()
+
+    def transfers(self, to: str, *, note: str = "", stays: bool = False) -> Locator:
+        """Fill in and send the form for a transfer; `to` is how the option begins."""
+        self.button("Transfer").click()
+        form = self.sheet("Transfer")
+        option = form.locator("option").filter(has_text=re.compile(f"^{to}"))
+        form.locator("select").select_option(option.get_attribute("value"))
+        if note:
+            form.locator("textarea").fill(note)
+        if stays:
+            form.get_by_role("radio", name="It stays where it is").check()
+        form.get_by_role("button", name="Transfer").click()
+        return form
 
     def sees(self, *texts: str) -> None:
         """These messages and notes, no more and no fewer, in this order, and none of them still on its way."""

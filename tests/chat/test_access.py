@@ -20,7 +20,7 @@ from chat.access import (
     sees,
 )
 from chat.errors import Forbidden, NotFound
-from chat.model import Actor, Author, Conversation, Entry, Person, Position, Signal, author_of
+from chat.model import Actor, Author, Conversation, Entry, Person, Position, Routing, Signal, author_of
 from tests.builders import (
     DANA,
     ECHO,
@@ -111,6 +111,15 @@ def test_a_contacts_view_has_all_that_everyone_may_know() -> None:
     assert {who: (at.read, at.delivered) for who, at in view.positions.items()} == {NOA.id: (1, 1), DANA.id: (1, 1)}
 
 
+def test_a_contact_is_told_of_its_routing_only_that_it_has_left_a_message() -> None:
+    waits = a_held_conversation(routing=Routing(queued_at=5, passed=(SOMCHAI.id,), known=SOMCHAI.id))
+    left = replace(waits, routing=Routing(left=True))
+
+    assert b"routing" not in encode(contact_view(waits))
+    assert b"left" not in encode(contact_view(waits))
+    assert contact_view(left).left
+
+
 def test_entries_for_staff_do_not_reach_a_contact() -> None:
     secret = an_activity("assigned", 3, audience="staff", data={"assignee": NOA.id, "team": TEAM})
 
@@ -190,6 +199,7 @@ def test_a_new_conversation_is_news_to_its_contact() -> None:
         {"people": {DANA.id: Person("Dana"), ECHO.id: Person("Echo")}},
         {"positions": {NOA.id: read_at(1)}},
         {"positions": {DANA.id: read_at(1)}},
+        {"routing": Routing(left=True)},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -211,6 +221,7 @@ def test_what_shows_in_the_contacts_view_is_news_to_it(change: dict[str, object]
         {"assignee": SOMCHAI.id},
         {"positions": {SOMCHAI.id: read_at(1)}},
         {"seq": 2, "cursor": 2},
+        {"routing": Routing(unanswered=True, known=NOA.id, passed=(NOA.id,))},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -32,14 +32,14 @@ class Facts:
         self.asked.append(member.id)
         end = self.ends.get(member.id)
         if member.id not in self.here:
-            return Standing("offline", "not_present", None, False, "on_shift")
+            return Standing("offline", "not_present", None, False, "on_shift", end)
         if end is not None and end <= at:
             return Standing("offline", "off_shift", None, True, "off_shift")
         if member.availability != "available":
-            return Standing("not_accepting_chats", member.availability, end, True, "on_shift")
+            return Standing("not_accepting_chats", member.availability, end, True, "on_shift", end)
         if used >= member.slots:
-            return Standing("not_accepting_chats", "full", end, True, "on_shift")
-        return Standing("accepting_chats", "free", end, True, "on_shift")
+            return Standing("not_accepting_chats", "full", end, True, "on_shift", end)
+        return Standing("accepting_chats", "free", end, True, "on_shift", end)
 
 
 def a_look(**parts: Any) -> Look:
@@ -168,6 +168,25 @@ def test_what_routing_writes_of_somebody_leaves_alone_what_the_administration_sa
     member = floor.members["agt_noa"]
     assert (member.availability, member.slots, member.schedule, member.skills) == ("away", 2, "{}", ("th",))
     assert floor.lines["agt_noa"].availability_reason == "lunch"
+
+
+def test_a_line_says_when_the_shift_ends_what_becomes_of_what_is_open_then_and_who_set_the_availability() -> None:
+    facts = Facts()
+    facts.ends["agt_noa"] = MOMENT + 5000
+    floor = a_floor(facts)
+    plain = floor.lines["agt_noa"]
+    floor.employ([replace(NOA, finishes=True, set_by="agt_dara")])
+    assert floor.look(MOMENT) == {"agt_noa"}
+    line = floor.lines["agt_noa"]
+    floor.employ([replace(NOA, set_by="agt_noa")])
+    facts.here.clear()
+    floor.touch(["agt_noa"])
+    floor.look(MOMENT)
+    gone = floor.lines["agt_noa"]
+
+    assert (plain.shift_ends_at, plain.finishes, plain.set_by) == (MOMENT + 5000, False, None)
+    assert (line.shift_ends_at, line.finishes, line.set_by) == (MOMENT + 5000, True, "agt_dara")
+    assert (gone.shift_ends_at, gone.finishes, gone.set_by) == (None, False, None)
     assert "agt_other" not in floor.members
 
 

@@ -35,11 +35,11 @@ async def test_the_demo_has_an_inbox_two_agents_a_team_and_a_bot(shop: Shop) -> 
 
 
 @in_a_shop
-async def test_its_conversations_wait_until_somebody_claims_them(shop: Shop) -> None:
+async def test_its_conversations_are_routed_and_wait_long_for_an_answer(shop: Shop) -> None:
     demo = await seed(shop.directory, shop.passwords)
 
     (team,) = await Administration(shop.store).teams(demo.account.id)
-    assert team.settings.policy == "manual"
+    assert (team.settings.policy, team.settings.answer_seconds) == ("least_busy", 600)
 
 
 @in_a_shop

@@ -71,8 +71,9 @@ def test_who_comes_is_told_everything_once_and_then_what_changed() -> None:
 def test_a_line_has_all_that_the_wire_says() -> None:
     statuses, ear = Statuses(), Ear(NOA)
     statuses.enter(ear)
+    line = Line("agt_a", "offline", "off_shift", 99, 3, 1, "away", "lunch", 7, "agt_b", True, 98)
 
-    statuses.tell(MINE, {"agt_a": Line("agt_a", "offline", "off_shift", 99, 3, 1, "away", "lunch", 7)}, 0.0)
+    statuses.tell(MINE, {"agt_a": line}, 0.0)
 
     assert ear.told == [
         {
@@ -89,10 +90,21 @@ def test_a_line_has_all_that_the_wire_says() -> None:
                     "availability": "away",
                     "availability_reason": "lunch",
                     "since": 7,
+                    "set_by": "agt_b",
+                    "finishes": True,
+                    "shift_ends_at": 98,
                 }
             ],
         }
     ]
+
+
+def test_of_three_things_a_line_says_nothing_where_they_are_as_usual() -> None:
+    statuses, ear = Statuses(), Ear(NOA)
+
+    told(statuses, ear)
+
+    assert not {"set_by", "finishes", "shift_ends_at"} & ear.told[0]["statuses"][0].keys()
 
 
 def test_changes_are_gathered_for_a_moment() -> None:

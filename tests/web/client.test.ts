@@ -612,3 +612,73 @@ test("stop closes the socket and nothing comes back", async () => {
   assert.equal(server.sockets.length, 1);
   assert.equal(client.status, "stopped");
 });
+
+const away = { type: "availability.set", availability: "away", reason: "Lunch" } as const;
+
+test("how things are is said once, without an id", async () => {
+  const server = new FakeServer();
+  const client = server.client({ kind: "staff" });
+  client.start();
+  const socket = await server.accepts([], { kind: "agent", id: "agt_1" });
+  const said = client.say(away);
+  const sent = socket.hears("availability.set")[0];
+
+  assert.deepEqual(sent, { ...away, ref: sent?.ref });
+  socket.says({ type: "ok", ref: sent?.ref });
+  assert.equal((await said).type, "ok");
+});
+
+test("how things are is refused with the server's reason", async () => {
+  const server = new FakeServer();
+  const client = server.client({ kind: "staff" });
+  client.start();
+  const socket = await server.accepts([], { kind: "agent", id: "agt_1" });
+  const said = client.say({ ...away, agent: "agt_2" });
+  socket.says({ type: "refused", ref: socket.hears("availability.set")[0]?.ref, code: "forbidden", retry: false, message: "No." });
+
+  await assert.rejects(said, (problem: Refused) => problem.code === "forbidden");
+});
+
+test("what nobody may have heard isn't said again by itself", async () => {
+  const server = new FakeServer();
+  const client = server.client({ kind: "staff" });
+  await assert.rejects(client.say(away), (problem: Refused) => problem.code === "unreachable");
+  client.start();
+  const socket = await server.accepts([], { kind: "agent", id: "agt_1" });
+  const said = client.say(away);
+  socket.closes(1006);
+  await assert.rejects(said, (problem: Refused) => problem.code === "unreachable");
+  await server.clock.pass(2000);
+
+  const next = await server.accepts([], { kind: "agent", id: "agt_1" });
+  assert.deepEqual(next.hears("availability.set"), []);
+});
+
+test("a message for which the queue had no room goes again with an address", async () => {
+  const server = new FakeServer();
+  const client = server.client();
+  client.start();
+  const socket = await server.accepts();
+  const started = client.ask({ type: "conversation.start", inbox: "inb_1", text: "Hello?" });
+  const [first] = socket.hears("conversation.start");
+  socket.says({ type: "refused", ref: first?.ref, code: "queue_full", retry: false, message: "" });
+  await assert.rejects(started, (problem: Refused) => problem.code === "queue_full");
+  assert.equal(client.conversations.pending[0]?.code, "queue_full");
+
+  const left = client.leave(first?.id ?? "", "dana@home.example");
+  const again = socket.hears("conversation.start")[1];
+  assert.deepEqual([again?.id, again?.["email"]], [first?.id, "dana@home.example"]);
+  socket.says({ type: "ok", ref: again?.ref, conversation: "cnv_1", seq: 1 });
+  assert.equal((await left).conversation, "cnv_1");
+});
+
+test("a transfer's ok says what came of it", async () => {
+  const server = new FakeServer();
+  const client = server.client({ kind: "staff" });
+  client.start();
+  const socket = await server.accepts([], { kind: "agent", id: "agt_1" });
+  const done = client.ask({ type: "conversation.transfer", conversation: "cnv_1", to: "tem_1", when_full: "queue" });
+  socket.says({ type: "ok", ref: socket.hears("conversation.transfer")[0]?.ref, conversation: "cnv_1", seq: 6, outcome: "queued" });
+
+  assert.equal((await done).outcome, "queued");
+});

@@ -27,6 +27,14 @@ test("a value that looks like a place isn't filled again", () => {
   assert.equal(t("{who} resolved this", { who: "{to}" }), "{to} resolved this");
 });
 
+test("a name from the left stands apart in a sentence from the right", () => {
+  speak(["he"]);
+  assert.match(t("{used} of {slots}", { used: 1, slots: 4 }), /^1 \S+ 4$/);
+  assert.ok(t("{who} resolved this", { who: "Noa" }).includes("\u2068Noa\u2069"));
+  speak(["en"]);
+  assert.equal(t("{who} resolved this", { who: "Noa" }), "Noa resolved this");
+});
+
 test("every sentence of the console has Hebrew words, and no words are left over", () => {
   const room = new URL("../../console/src/", import.meta.url);
   const files = readdirSync(room, { recursive: true, encoding: "utf8" }).filter((name) => /\.tsx?$/.test(name) && !/^words\b/.test(name));

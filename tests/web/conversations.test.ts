@@ -256,3 +256,40 @@ test("staff holds what it follows", () => {
   assert.equal(after(held, { ...change, state: state({ seq: 6, assignee: null, followers: ["agt_1"] }) }).byId.get("cnv_1")?.held, true);
   assert.equal(after(held, change).byId.get("cnv_1")?.held, false);
 });
+
+const standing = (id: string, used = 0) =>
+  ({
+    agent: id, status: "accepting_chats", reason: "free", until: null, slots: 4, used,
+    availability: "available", availability_reason: "", since: 0,
+  }) as const;
+
+test("statuses come whole in several frames, and then as they change", () => {
+  const told = after(
+    nothingHeld("staff"),
+    { type: "statuses", whole: true, statuses: [standing("agt_gone")] },
+    { type: "statuses", whole: true, statuses: [standing("agt_1")] },
+    { type: "statuses", whole: false, statuses: [standing("agt_2")] },
+    { type: "statuses", whole: false, statuses: [standing("agt_1", 3)] },
+  );
+
+  assert.deepEqual([...told.statuses.values()].map(({ agent: id, used }) => [id, used]), [["agt_1", 3], ["agt_2", 0]]);
+});
+
+test("what the inbox shows and the places in line are as they were told last", () => {
+  const door = { type: "inbox.status", inbox: "inb_1", status: "open", opens_at: null, until: null, then: "open", reply_seconds: null } as const;
+  const place = { type: "queue", conversation: "cnv_1", position: 3, eta: null, opens_at: null } as const;
+  const told = after(nothingHeld("contact"), contact, door, place, { ...door, status: "busy" }, { ...place, position: 2 });
+
+  assert.equal(told.door?.status, "busy");
+  assert.equal(told.places.get("cnv_1")?.position, 2);
+  assert.equal(after(told, { type: "gone", conversation: "cnv_1" }).places.size, 0);
+});
+
+test("another history takes the places in line away, not what the inbox shows", () => {
+  const door = { type: "inbox.status", inbox: "inb_1", status: "open", opens_at: null, until: null, then: "open", reply_seconds: null } as const;
+  const place = { type: "queue", conversation: "cnv_1", position: 3, eta: null, opens_at: null } as const;
+  const told = after(nothingHeld("contact"), contact, door, place, { type: "reset", reason: "epoch" });
+
+  assert.equal(told.door, door);
+  assert.equal(told.places.size, 0);
+});

@@ -157,3 +157,26 @@ test("storage that throws is replaced by memory", () => {
 
   assert.deepEqual(new Outbox(keep, "box.", now).pending().map((item) => item.id), ["a"]);
 });
+
+test("a start that was refused can go again with an address, under its old id, and what came after it follows", () => {
+  const outbox = new Outbox(undefined, "box.", now);
+  outbox.add({ type: "conversation.start", id: "a", inbox: "inb_1", text: "Hello?" }, now, undefined);
+  outbox.add(message("b", conversationOf("a")), now, undefined);
+  outbox.sent("a");
+  outbox.fail("a", "queue_full");
+  outbox.address("a", "dana@home.example");
+  outbox.retry("a", now, undefined);
+
+  const [again] = outbox.due(now, 16);
+  assert.deepEqual(again?.body, { type: "conversation.start", id: "a", inbox: "inb_1", text: "Hello?", email: "dana@home.example" });
+  outbox.settle("a", "cnv_1");
+  assert.deepEqual(sends(outbox), ["b"]);
+});
+
+test("only a start can be addressed", () => {
+  const outbox = new Outbox(undefined, "box.", now);
+  outbox.add(message("a"), now, undefined);
+  outbox.address("a", "dana@home.example");
+
+  assert.equal("email" in (outbox.get("a")?.body ?? {}), false);
+});

@@ -5,7 +5,7 @@
  * twice or in another order and the result is the same.
  */
 
-import type { Author, Change, Entry, Kind, Me, Resume, ServerFrame, Snapshot, State } from "./wire/frames.ts";
+import type { AgentStatus, Author, Change, Entry, InboxStatus, Kind, Me, Queue, Resume, ServerFrame, Snapshot, State, Statuses } from "./wire/frames.ts";
 import type { Pending } from "./wire/outbox.ts";
 
 export const TYPING_MS = 6000;
@@ -35,6 +35,9 @@ export interface Conversations {
   readonly byId: ReadonlyMap<string, Conversation>;
   readonly watched: ReadonlySet<string>;
   readonly present: ReadonlySet<string>;
+  readonly statuses: ReadonlyMap<string, AgentStatus>; // staff: of everybody who works here
+  readonly door: InboxStatus | undefined; // contacts: what their inbox shows
+  readonly places: ReadonlyMap<string, Queue>; // contacts: of their conversations, while they wait
   readonly typing: ReadonlyMap<string, readonly Typist[]>;
   readonly pending: readonly Pending[];
 }
@@ -48,6 +51,9 @@ export function nothingHeld(kind: Kind): Conversations {
     byId: new Map(),
     watched: new Set(),
     present: new Set(),
+    statuses: new Map(),
+    door: undefined,
+    places: new Map(),
     typing: new Map(),
     pending: [],
   };
@@ -59,7 +65,10 @@ export function apply(held: Conversations, frame: ServerFrame, now: number): Con
     case "welcome":
       return { ...held, me: frame.me, epoch: frame.epoch };
     case "reset":
-      return { ...nothingHeld(held.kind), me: held.me, epoch: held.epoch, watched: held.watched, pending: held.pending };
+      return {
+        ...nothingHeld(held.kind), me: held.me, epoch: held.epoch, watched: held.watched, pending: held.pending,
+        statuses: held.statuses, door: held.door, // they are no history
+      };
     case "snapshot":
       return moved(put(held, withSnapshot(held, frame)), frame.cursor);
     case "change":
@@ -72,6 +81,12 @@ export function apply(held: Conversations, frame: ServerFrame, now: number): Con
       return without(held, frame.conversation);
     case "presence":
       return { ...held, present: new Set(frame.present) };
+    case "statuses":
+      return { ...held, statuses: withStatuses(held, frame) };
+    case "inbox.status":
+      return { ...held, door: frame };
+    case "queue":
+      return { ...held, places: new Map(held.places).set(frame.conversation, frame) };
     case "signal":
       if (frame.name !== "typing") return held;
       return withTypist(held, frame.conversation, frame.by, frame.on ? now + TYPING_MS : 0);
@@ -210,7 +225,16 @@ function without(held: Conversations, id: string): Conversations {
   byId.delete(id);
   const typing = new Map(held.typing);
   typing.delete(id);
-  return { ...held, byId, typing };
+  const places = new Map(held.places);
+  places.delete(id);
+  return { ...held, byId, typing, places };
+}
+
+/** Of several frames that tell everything the first one says so: what was known before ends with it. */
+function withStatuses(held: Conversations, frame: Statuses): Conversations["statuses"] {
+  const statuses = new Map<string, AgentStatus>(frame.whole ? [] : held.statuses);
+  for (const status of frame.statuses) statuses.set(status.agent, status);
+  return statuses;
 }
 
 function withTypist(held: Conversations, id: string, by: Author, until: number): Conversations {

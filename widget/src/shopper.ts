@@ -8,6 +8,7 @@ import { latest, newestFromOthers, unread } from "./state/reach.ts";
 import type { ToLoader } from "./talk.ts";
 import { WireClient, SessionEnded, conversationOf } from "./wire/client.ts";
 import type { Status, WireEvent } from "./wire/client.ts";
+import type { ServerFrame } from "./wire/frames.ts";
 import { newId } from "./wire/ids.ts";
 import type { Keep } from "./wire/storage.ts";
 
@@ -44,6 +45,7 @@ export class Shopper {
   private atBottom = true;
   private fetching = new Set<string>();
   private told = "";
+  private skew = 0;
   private readonly listeners = new Set<() => void>();
 
   constructor(
@@ -81,6 +83,9 @@ export class Shopper {
     };
   }
 
+  /** The service's time. */
+  readonly now = (): number => Date.now() + this.skew;
+
   /** The panel opened or closed, here or by the loader. Before the first opening a stranger costs nothing. */
   opened(isOpen: boolean, isFull: boolean): void {
     this.isOpen = isOpen;
@@ -111,7 +116,8 @@ export class Shopper {
 
   // ---- what the shopper does
 
-  send(text: string): void {
+  /** `email` is where a first message is to be answered; empty: here. */
+  send(text: string, email = ""): void {
     const { current, place } = this.view;
     this.choice = { kind: "one", place };
     this.atBottom = true;
@@ -121,7 +127,13 @@ export class Shopper {
     }
     const id = this.next;
     this.next = newId();
-    void this.client?.ask({ type: "conversation.start", id, inbox: this.inbox, text });
+    void this.client?.ask({ type: "conversation.start", id, inbox: this.inbox, text, ...(email !== "" && { email }) });
+  }
+
+  /** A first message for which there was no room: it goes again, to be answered by e-mail. */
+  leaveMessage(id: string, email: string): void {
+    this.choice = { kind: "one", place: conversationOf(id) };
+    void this.client?.leave(id, email);
   }
 
   typing(on: boolean): void {
@@ -220,9 +232,14 @@ export class Shopper {
 
   private heard(client: WireClient, event: WireEvent): void {
     if (event.type === "status" && event.status === "live") this.wasSynced = true;
+    if (event.type === "frames") this.setClock(event.frames);
     if (event.type === "status" && client.reason === "actor_changed") return this.renewed();
     if (event.type === "frames") this.attend();
     else this.changed();
+  }
+
+  private setClock(frames: readonly ServerFrame[]): void {
+    for (const frame of frames) if (frame.type === "welcome") this.skew = frame.now - Date.now();
   }
 
   /** The server says that we are another contact: with a new session nobody we know, with the old one ourselves. */

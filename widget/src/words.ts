@@ -27,6 +27,21 @@ export function time(at: number): string {
   return new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" }).format(at);
 }
 
+/** "5 minutes", with the number's own plural. */
+export function span(count: number, unit: "minute" | "hour"): string {
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }).format(count);
+}
+
+/** A number alone, as `span` would write it. */
+export function number(count: number): string {
+  return new Intl.NumberFormat(locale).format(count);
+}
+
+/** "Monday" in the coming days, "Monday, 7 December" after them. */
+export function weekday(at: number, isNear: boolean): string {
+  return new Intl.DateTimeFormat(locale, { weekday: "long", ...(!isNear && { day: "numeric", month: "long" }) }).format(at);
+}
+
 export function day(at: number, now: number = Date.now()): string {
   const days = Math.round((midnight(now) - midnight(at)) / 86_400_000); // rounded: some days have 23 hours
   if (days === 0) return t("Today");

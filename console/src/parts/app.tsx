@@ -8,6 +8,7 @@ import { Empty } from "./empty.tsx";
 import { Keys, useKeys } from "./keys.tsx";
 import { List } from "./list.tsx";
 import { Login } from "./login.tsx";
+import { Sheets } from "./sheets.tsx";
 import { Toasts } from "./toasts.tsx";
 import { useConsole, useDesk } from "./use.ts";
 import { Views } from "./views.tsx";
@@ -31,6 +32,7 @@ function Panes() {
       <List />
       <Conversation />
       <Keys />
+      <Sheets />
     </div>
   );
 }

@@ -57,9 +57,33 @@ function Assignee({ state }: { state: State }) {
 }
 
 function Verbs({ state }: { state: State }) {
-  const { claim, resolve, reopen } = useConsole();
+  const { claim, resolve, reopen, show } = useConsole();
+  const isSupervisor = useDesk((desk) => desk.me?.agent.role !== "agent");
   return (
     <>
+      {isSupervisor && (
+        <button
+          class="button button-icon head-routing"
+          type="button"
+          onClick={() => show({ kind: "routing", conversation: state.id })}
+          aria-label={t("Routing log")}
+          title={t("Routing log")}
+        >
+          <Icon name="route" turns />
+        </button>
+      )}
+      {!isResolved(state) && (
+        <button
+          id="transfer"
+          class="button button-icon"
+          type="button"
+          onClick={() => show({ kind: "transfer", conversation: state.id })}
+          aria-label={t("Transfer")}
+          title={`${t("Transfer")} (t)`}
+        >
+          <Icon name="transfer" turns />
+        </button>
+      )}
       {!state.assignee && !isResolved(state) && (
         <button class="button" type="button" onClick={() => claim(state.id)} title={`${t("Claim")} (c)`}>
           <Icon name="hand" />

@@ -20,6 +20,8 @@ const keyWords = (): readonly (readonly [string, string])[] => [
   ["Ctrl Enter", t("Send and resolve")],
   ["c", t("Claim")],
   ["a", t("Assign")],
+  ["t", t("Transfer")],
+  ["s", t("Your status")],
   ["e", t("Resolve")],
   ["o", t("Reopen")],
   ["/", t("Filter this list")],
@@ -57,6 +59,8 @@ function act(console: Console, key: string, isInList: boolean): boolean {
   else if (key === "r") write(console, "reply");
   else if (key === "n") write(console, "note");
   else if (key === "a") document.getElementById("assign")?.click();
+  else if (key === "t") document.getElementById("transfer")?.click();
+  else if (key === "s") document.getElementById("standing")?.click();
   else if (key === "c" && state && !isResolved(state)) console.claim(state.id);
   else if (key === "e" && state && !isResolved(state)) console.resolve(state.id);
   else if (key === "o" && state && isResolved(state)) console.reopen(state.id);

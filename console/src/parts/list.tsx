@@ -7,6 +7,7 @@ import { listKey } from "../state/desk.ts";
 import { listOf } from "../state/views.ts";
 import { t } from "../words.ts";
 import { Empty } from "./empty.tsx";
+import { HandoverNotice } from "./handover.tsx";
 import { Icon } from "./icon.tsx";
 import { Row } from "./row.tsx";
 import { useConsole, useDesk, useNow } from "./use.ts";
@@ -104,6 +105,7 @@ export function List() {
         <StatusTabs place={place} />
         <Filter />
       </header>
+      <HandoverNotice />
       <div class="list-rows" ref={scroller}>
         {rows.length > 0 && (
           <ul aria-label={viewWords(place.view)}>

@@ -5,6 +5,7 @@ import { VIEWS, hashOf } from "../state/place.ts";
 import { t } from "../words.ts";
 import { Avatar } from "./avatar.tsx";
 import { Icon, type IconName } from "./icon.tsx";
+import { Standing } from "./standing.tsx";
 import { useConsole, useDesk } from "./use.ts";
 import "./views.css";
 
@@ -47,6 +48,27 @@ function ViewLink({ view, place }: { view: View; place: Place }) {
   );
 }
 
+/** Pages about everybody: who works, and what waits. */
+function Tools() {
+  const { show } = useConsole();
+  return (
+    <ul class="views-tools">
+      <li>
+        <button class="tool" type="button" aria-haspopup="dialog" title={t("Colleagues")} onClick={() => show({ kind: "colleagues" })}>
+          <Icon name="team" />
+          <span class="tool-name">{t("Colleagues")}</span>
+        </button>
+      </li>
+      <li>
+        <button class="tool" type="button" aria-haspopup="dialog" title={t("Queue")} onClick={() => show({ kind: "queue" })}>
+          <Icon name="clock" />
+          <span class="tool-name">{t("Queue")}</span>
+        </button>
+      </li>
+    </ul>
+  );
+}
+
 export function Views() {
   const { logout, showKeys } = useConsole();
   const me = useDesk((desk) => desk.me);
@@ -68,6 +90,8 @@ export function Views() {
           <ViewLink key={view} view={view} place={place} />
         ))}
       </ul>
+      <Tools />
+      <Standing />
       <div class="views-me">
         <Avatar id={me.agent.id} name={me.agent.name} picture={me.agent.picture} isPresent={isLive} />
         <p class="views-name">

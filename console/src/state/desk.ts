@@ -1,8 +1,8 @@
 /** Everything the console knows, as one immutable value. No DOM, no socket, no clock. */
 
 import { type Conversations, nothingHeld } from "../../../widget/src/conversations.ts";
-import type { Entry, Me, Staff, State } from "../types.ts";
-import { NO_STAFF } from "../types.ts";
+import type { AgentStatus, Entry, HandedOver, Me, Staff, State } from "../types.ts";
+import { NO_HANDOVERS, NO_STAFF } from "../types.ts";
 import type { Draft, Drafts } from "./drafts.ts";
 import { EMPTY_DRAFT } from "./drafts.ts";
 import type { Place } from "./place.ts";
@@ -29,6 +29,11 @@ export interface Loaded {
   readonly isLoading: boolean;
 }
 
+/** What is laid over the panes. */
+export type Sheet =
+  | { readonly kind: "colleagues" | "queue" | "given" | "taken" }
+  | { readonly kind: "transfer" | "routing"; readonly conversation: string };
+
 export interface Desk {
   readonly stage: Stage;
   /** The session ended under the agent's hands: the login page says so. */
@@ -53,6 +58,8 @@ export interface Desk {
   readonly missing: string | null;
   readonly isLoadingOlder: boolean;
   readonly areKeysShown: boolean;
+  readonly sheet: Sheet | null;
+  readonly handovers: HandedOver;
 }
 
 export const NEW_DESK: Desk = {
@@ -74,12 +81,16 @@ export const NEW_DESK: Desk = {
   missing: null,
   isLoadingOlder: false,
   areKeysShown: false,
+  sheet: null,
+  handovers: NO_HANDOVERS,
 };
 
 export const listKey = (place: Place): string => `${place.view}/${place.status}`;
 
 export const stateOf = (desk: Desk, conversation: string | null): State | undefined =>
   conversation === null ? undefined : desk.held.byId.get(conversation)?.state;
+
+export const ownStatus = (desk: Desk): AgentStatus | undefined => desk.held.statuses.get(desk.me?.agent.id ?? "");
 
 export const draftOf = (desk: Desk, conversation: string): Draft => desk.drafts[conversation] ?? EMPTY_DRAFT;
 

@@ -7,8 +7,11 @@ import type { Staff, State } from "../types.ts";
 export function contactName(state: State): string {
   const contact = state.contact;
   const name = contact ? state.people[contact]?.name?.trim() : "";
-  return name || t("Visitor {code}", { code: contact ? contact.slice(-4) : "?" });
+  return name || visitorName(contact);
 }
+
+export const visitorName = (contact: string | undefined): string =>
+  t("Visitor {code}", { code: contact ? contact.slice(-4) : "?" });
 
 export function staffName(id: string, staff: Staff, state?: State): string {
   const known = staff.agents.find((agent) => agent.id === id) ?? staff.bots.find((bot) => bot.id === id);

@@ -34,13 +34,20 @@ function belongs(line: Line, group: Extract<Row, { kind: "group" }>): boolean {
   );
 }
 
+/** A transfer has a line for the contact and one for staff, which says more. */
+function isToldTwice(entry: Entry, ids: ReadonlySet<string>): boolean {
+  return entry.activity === "transferred" && ids.has(`${entry.id}-assigned`);
+}
+
 /** `readUpTo`: what this agent had read when they came; the contact's first message after it gets the "new" line. */
 export function rowsOf(lines: readonly Line[], readUpTo: number | null | undefined): Row[] {
   const rows: Row[] = [];
   let day = "";
   let isMarked = typeof readUpTo !== "number";
+  const ids = new Set(lines.map(({ entry }) => entry.id));
   for (const line of lines) {
     const { entry } = line;
+    if (isToldTwice(entry, ids)) continue;
     if (dayOf(entry.at) !== day) {
       day = dayOf(entry.at);
       rows.push({ kind: "day", key: `day ${day}`, at: entry.at });

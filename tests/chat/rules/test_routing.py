@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from chat.access import system
 from chat.errors import Busy
-from chat.model import Change, Conversation, Desk, Routing, TeamRules
+from chat.model import Availability, Change, Conversation, Desk, Routing, TeamRules
 from chat.rules.routing import Return, Run, Unanswered, back, run, unanswered
 from tests.builders import (
     AFTER_HOURS,
@@ -89,6 +89,17 @@ def test_the_last_bounce_sets_away() -> None:
     assert change is not None
     (member,) = change.members
     assert (member.availability, member.reason, member.set_by, member.bounces) == ("away", "bounced", US.id, 0)
+
+
+@pytest.mark.parametrize("choice", ["away", "busy"])
+def test_the_last_bounce_leaves_alone_what_was_chosen_meanwhile(choice: Availability) -> None:
+    chosen = a_member(NOA, bounces=1, availability=choice, reason="lunch", set_by=NOA.id)
+
+    change = unanswered_by(GIVEN, a_desk(chosen, rules=TeamRules(TEAM, bounces=2)))
+
+    assert change is not None
+    (member,) = change.members
+    assert (member.availability, member.reason, member.set_by, member.bounces) == (choice, "lunch", NOA.id, 2)
 
 
 def test_what_was_answered_or_has_time_yet_stays() -> None:

@@ -112,3 +112,24 @@ def test_a_time_that_is_none_or_too_long_is_refused(since: int, until: int) -> N
         between(since, until, 0, 1, 30)
 
     assert refused.value.field == "to"
+
+
+@in_a_shop
+async def test_who_went_home_sees_what_was_handed_over(shop: Shop) -> None:
+    me, other = await shop.colleague("agent"), await shop.colleague("agent")
+    conversation = await shop.conversation(shop.mine, "con_a")
+    now = shop.clock.now()
+    had = [Candidate(me.id, "offline", "off_shift", True, "available", "off_shift", 1, 4, "handed_over")]
+    row = {"conversation": conversation.id, "chosen": None, "team": None, "by": "sys_shopbell"}
+    line = {"at": now - 60_000, "kind": "handed_over", "candidates": encode(had).decode()}
+    await add(shop, routing_log, [row | line])
+    await add(shop, status_log, [{"member": me.id, **a_line(now - 60_000, "offline", "off_shift")}])
+
+    answer = (await shop.act("GET", "/v1/handovers", agent=me)).json()
+    shop.clock.move(24 * 3600)
+    later = (await shop.act("GET", "/v1/handovers", agent=me)).json()
+
+    (given,) = answer["given"]
+    assert (given["at"], given["from"], given["state"]["id"]) == (now - 60_000, me.id, conversation.id)
+    assert (answer["taken"], later["given"]) == ([], [])
+    assert (await shop.act("GET", "/v1/handovers", agent=other)).json() == {"given": [], "taken": []}

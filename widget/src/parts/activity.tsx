@@ -22,6 +22,8 @@ function sentence(entry: Entry, people: Props["people"]): string {
       return entry.data?.assignee ? joined(people[entry.data.assignee]) : "";
     case "resolved":
       return t("This conversation is closed");
+    case "transferred":
+      return entry.data?.queued ? t("We’re looking for the right colleague for you") : t("We’ve passed your conversation to a colleague");
     case "reopened":
       return t("The conversation goes on");
     default:

@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Drafts } from "../drafts.ts";
 import type { Shopper, View } from "../shopper.ts";
+import { isEmail } from "../state/door.ts";
 import { TEXT_LIMIT } from "../wire/frames.ts";
 import { t } from "../words.ts";
 import { Icon } from "./icon.tsx";
@@ -14,13 +15,14 @@ interface Props {
   readonly shopper: Shopper;
   readonly view: View;
   readonly drafts: Drafts;
+  readonly email: string; // where the first message is to be answered; empty: here
 }
 
-export function Composer({ shopper, view, drafts }: Props) {
+export function Composer({ shopper, view, drafts, email }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState(() => drafts.get(view.current));
   const left = TEXT_LIMIT - length(text);
-  const isReady = view.canSend && text.trim() !== "" && left >= 0;
+  const isReady = view.canSend && text.trim() !== "" && left >= 0 && (email === "" || isEmail(email));
 
   useLayoutEffect(() => {
     const node = field.current;
@@ -51,7 +53,7 @@ export function Composer({ shopper, view, drafts }: Props) {
     if (!isReady) return;
     setText("");
     drafts.set(view.current, "");
-    shopper.send(text.trim());
+    shopper.send(text.trim(), email);
     field.current?.focus();
   };
 

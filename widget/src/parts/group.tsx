@@ -7,6 +7,7 @@ import { t, time } from "../words.ts";
 import type { Sentence } from "../words/en.ts";
 import { Avatar } from "./avatar.tsx";
 import { Icon } from "./icon.tsx";
+import { Leave } from "./leave.tsx";
 import { Text } from "./text.tsx";
 import "./group.css";
 
@@ -42,7 +43,10 @@ export function Group({ group, people, shopper }: Props) {
           <Said line={line} key={line.id} />
         ))}
         {status === "failed" && last ? (
-          <Failed line={last} shopper={shopper} />
+          <>
+            <Failed line={last} shopper={shopper} />
+            {last.failed === "queue_full" && <Leave leave={(email) => shopper.leaveMessage(last.id, email)} />}
+          </>
         ) : (
           <p class="group-meta">
             <time dateTime={new Date(last?.at ?? 0).toISOString()}>{time(last?.at ?? 0)}</time>

@@ -2,9 +2,11 @@
 
 import type { Shopper, View } from "../shopper.ts";
 import { unread } from "../state/reach.ts";
+import type { Door } from "../state/door.ts";
 import type { Entry } from "../wire/frames.ts";
 import { t } from "../words.ts";
 import { Avatar, Mark } from "./avatar.tsx";
+import { DoorLine } from "./door.tsx";
 import { Icon } from "./icon.tsx";
 import "./header.css";
 
@@ -12,9 +14,11 @@ interface Props {
   readonly shopper: Shopper;
   readonly view: View;
   readonly name: string;
+  readonly door: Door | undefined;
+  readonly now: number;
 }
 
-export function Header({ shopper, view, name }: Props) {
+export function Header({ shopper, view, name, door, now }: Props) {
   const isList = view.screen === "list";
   const others = [...view.held.byId.values()].filter((one) => one !== view.conversation);
   const isElsewhere = others.some((one) => unread(one, view.me) > 0);
@@ -38,6 +42,11 @@ export function Header({ shopper, view, name }: Props) {
           <p>
             {author?.kind === "bot" && !isList && `${t("Bot")} · `}
             <bdi>{name}</bdi>
+          </p>
+        )}
+        {door && (
+          <p class="header-door">
+            <DoorLine door={door} now={now} />
           </p>
         )}
       </div>

@@ -7,7 +7,7 @@ import { browserClock, browserSocket, browserWakes } from "./clock.ts";
 import type { Clock, Socket, Wakes } from "./clock.ts";
 import { Connection } from "./connection.ts";
 import type { Status } from "./connection.ts";
-import type { Ask, Entry, Kind, Ok, RefusedFrame, ServerFrame, State, Typing } from "./frames.ts";
+import type { Ask, AvailabilityAsk, Entry, Kind, Ok, RefusedFrame, ServerFrame, State, Typing } from "./frames.ts";
 import { newId } from "./ids.ts";
 import { Outbox, inherit } from "./outbox.ts";
 import { Receipts } from "./receipts.ts";
@@ -59,6 +59,7 @@ export class WireClient {
   private readonly listeners = new Set<(event: WireEvent) => void>();
   private readonly settles = new Map<string, Settle>();
   private readonly answers = new Map<number, Answered>();
+  private readonly said = new Set<Settle>();
   private readonly receipts: Receipts;
   private readonly typings: Throttle<boolean>;
   private cancelPump: (() => void) | undefined;
@@ -130,6 +131,29 @@ export class WireClient {
     const body = this.outbox.get(id)?.body;
     this.outbox.retry(id, this.clock.now(), this.previous(body && "conversation" in body ? body.conversation : undefined));
     return this.queued(id);
+  }
+
+  /** Sends a start that was refused again, as a message that is left to be answered by e-mail. */
+  leave(id: string, email: string): Promise<Ok> {
+    this.outbox.address(id, email);
+    return this.retry(id);
+  }
+
+  /**
+   * Says once how things are: it isn't kept, and nothing repeats it. Rejects with Refused, also as `unreachable` when
+   * nobody can know whether it was heard.
+   */
+  say(frame: AvailabilityAsk): Promise<Ok> {
+    if (this.status !== "live") return Promise.reject(unheard());
+    return new Promise((resolve, reject) => {
+      const settle = { resolve, reject };
+      this.said.add(settle);
+      this.send(frame, (answer) => {
+        this.said.delete(settle);
+        if (answer.type === "ok") resolve(answer);
+        else reject(new Refused(answer.code, answer.retry, answer.message, answer.field));
+      });
+    });
   }
 
   discard(id: string): void {
@@ -285,6 +309,8 @@ export class WireClient {
       this.receipts.again();
     } else {
       this.answers.clear();
+      for (const { reject } of this.said) reject(unheard());
+      this.said.clear();
       this.outbox.requeue();
       this.cancelPump?.();
     }
@@ -308,4 +334,8 @@ export class WireClient {
   private notify(event: WireEvent): void {
     for (const listener of [...this.listeners]) listener(event);
   }
+}
+
+function unheard(): Refused {
+  return new Refused("unreachable", true, "There is no connection.");
 }

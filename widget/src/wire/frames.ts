@@ -32,8 +32,15 @@ export interface Entry {
   readonly author: Author;
   readonly at: number;
   readonly text?: string;
-  readonly activity?: "claimed" | "assigned" | "resolved" | "reopened";
-  readonly data?: { readonly assignee?: string | null; readonly team?: string | null };
+  readonly activity?:
+    | "claimed" | "assigned" | "resolved" | "reopened" | "transferred" // and for staff alone, of routing:
+    | "bounced" | "returned" | "handed_over";
+  readonly data?: {
+    readonly assignee?: string | null;
+    readonly team?: string | null;
+    readonly to?: string; // of a transfer: the agent, bot or team that was named
+    readonly queued?: boolean; // of a transfer: nobody could take it at once
+  };
   readonly audience?: "staff";
   readonly blocks?: readonly Block[];
   readonly attachments?: readonly Attachment[];
@@ -63,6 +70,7 @@ export interface State {
   readonly people: Readonly<Record<string, Person>>;
   readonly positions: Readonly<Record<string, Position>>;
   readonly created_at: number;
+  readonly left?: boolean; // for a contact: it has left a message to be answered by e-mail, and doesn't wait
   // Staff only:
   readonly contact?: string;
   readonly assignee?: string | null;
@@ -78,6 +86,19 @@ export interface State {
   readonly attributes?: Readonly<Record<string, string | number | boolean>>;
   readonly messages?: number; // how many the contact wrote; a contact counts what is unread from its entries
   readonly cursor?: number;
+  readonly routing?: Routing | null; // null of one that was never queued for routing
+}
+
+/** How a conversation came to where it is. What is as usual is left out; moments are ms. */
+export interface Routing {
+  readonly queued_at?: number; // its place in the queue: kept when it goes back there
+  readonly assigned_at?: number;
+  readonly answer_by?: number; // when it goes back to the queue unless its assignee has said something
+  readonly unanswered?: boolean;
+  readonly passed?: readonly string[]; // who was given it and didn't answer
+  readonly joined?: boolean; // its assignee had no part in it before, and hasn't spoken yet
+  readonly left?: boolean; // its contact has left a message and an e-mail, and doesn't wait
+  readonly known?: string | null; // who had it when it went back to the queue
 }
 
 export interface Me {
@@ -105,7 +126,7 @@ export interface Ok {
   readonly seq?: number;
   readonly at?: number;
   readonly again?: boolean;
-  readonly outcome?: "assigned" | "queued";
+  readonly outcome?: "assigned" | "queued"; // of a transfer
 }
 export interface RefusedFrame {
   readonly type: "refused";
@@ -161,6 +182,7 @@ export interface Presence {
   readonly type: "presence";
   readonly present: readonly string[];
 }
+export type Availability = "available" | "busy" | "away";
 export interface AgentStatus {
   readonly agent: string;
   readonly status: "accepting_chats" | "not_accepting_chats" | "offline";
@@ -168,10 +190,15 @@ export interface AgentStatus {
   readonly until: number | null;
   readonly slots: number;
   readonly used: number;
-  readonly availability: "available" | "busy" | "away";
+  readonly availability: Availability;
   readonly availability_reason: string;
   readonly since: number;
+  readonly set_by?: string; // who has set the availability, if not that agent: a colleague, or SERVICE
+  readonly finishes?: boolean; // what is open stays in these hands when the shift ends
+  readonly shift_ends_at?: number; // of who is on shift
 }
+/** The service itself, where an actor is named. */
+export const SERVICE = "sys_shopbell";
 export interface Statuses {
   readonly type: "statuses";
   readonly whole: boolean; // of several frames the first one says so
@@ -213,6 +240,7 @@ export interface StartAsk {
   readonly type: "conversation.start";
   readonly inbox: string;
   readonly text: string;
+  readonly email?: string; // only leaves a message: it doesn't wait, and is answered there
 }
 export interface WriteAsk {
   readonly type: "message.send" | "note.add";
@@ -229,7 +257,24 @@ export interface AssignAsk {
   readonly assignee?: string | null;
   readonly team?: string | null;
 }
-export type Ask = (StartAsk | WriteAsk | TurnAsk | AssignAsk) & { readonly id?: string };
+export interface TransferAsk {
+  readonly type: "conversation.transfer";
+  readonly conversation: string;
+  readonly to: string;
+  readonly note?: string;
+  readonly keep_following?: boolean;
+  readonly when_full: "queue" | "refuse";
+}
+export type Ask = (StartAsk | WriteAsk | TurnAsk | AssignAsk | TransferAsk) & { readonly id?: string };
+
+/** Says how things are: it has no id, and holds until something else is said. */
+export interface AvailabilityAsk {
+  readonly type: "availability.set";
+  readonly availability: Availability;
+  readonly reason?: string;
+  readonly agent?: string; // supervisors and admins: somebody else
+  readonly finish?: boolean; // what is open at the end of this shift stays in these hands
+}
 
 export interface Typing {
   readonly type: "typing";

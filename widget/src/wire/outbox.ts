@@ -112,12 +112,18 @@ export class Outbox {
     this.forget(id, failed.body.after);
   }
 
-  /** Another try of a failed one: the same id, at the end of the queue. */
+  /** Another try of a failed one: the same id, at the end of the queue. What was written after a start waits for its name. */
   retry(id: string, at: number, previous: string | undefined): void {
     const item = this.get(id);
     if (item?.state !== "failed") return;
+    if (item.body.type === "conversation.start") return this.change(id, (start) => ({ ...start, ...fresh }));
     this.items = this.items.filter((other) => other.id !== id);
     this.put({ ...fresh, id, body: this.after({ ...item.body, after: undefined }, previous), at });
+  }
+
+  /** A start that was refused only leaves a message from now on. Refused as it was, nothing of it is stored: its id stays. */
+  address(id: string, email: string): void {
+    this.change(id, (item) => (item.body.type === "conversation.start" ? { ...item, body: { ...item.body, email } } : item));
   }
 
   discard(id: string): void {
