@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import secrets
 import subprocess
 import time
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from bench import engines
 from bench.engines import Redis
 from bench.figures import Figure, figure
 from bench.server import Server, prepared
-from bench.site import a_node
+from bench.site import a_node, shared_by_nodes
 from bench.stage import Stage
 from bench.wire import TEXT, Peer, connect_all
 
@@ -55,12 +54,7 @@ async def measure(stage: Stage) -> list[Figure]:
     with ExitStack() as stack:
         postgres = stack.enter_context(engines.postgres(folder / "postgres", stage.cores))
         redis = stack.enter_context(engines.redis(folder, stage.cores))
-        shared = {
-            "SHOPBELL_STORE": postgres.url,
-            "SHOPBELL_BUS": redis.url,
-            "SHOPBELL_SECRET": secrets.token_urlsafe(32),
-            "SHOPBELL_FILES": f"file://{folder / 'files'}",
-        }
+        shared = shared_by_nodes(folder, postgres, redis)
         accounts = prepared(folder / "node0", layout, shared)
         nodes = [stack.enter_context(a_node(folder / f"node{n}", stage.cores, shared)) for n in range(NODES)]
         tokens = [token for account in accounts for token in account["agents"]]

@@ -51,15 +51,20 @@ def two_nodes(
 ) -> Iterator[tuple[Site, list[dict[str, Any]]]]:
     """Ours, with the accounts of this layout in a new database. `library` is for PostgreSQL to load."""
     with engines.postgres(folder / "postgres", cores, library) as postgres, engines.redis(folder, cores) as redis:
-        shared = {
-            "SHOPBELL_STORE": postgres.url,
-            "SHOPBELL_BUS": redis.url,
-            "SHOPBELL_SECRET": secrets.token_urlsafe(32),
-            "SHOPBELL_FILES": f"file://{folder / 'files'}",
-        }
+        shared = shared_by_nodes(folder, postgres, redis)
         accounts = prepared(folder / "A", layout, shared)
         with a_node(folder / "A", cores, shared) as first, a_node(folder / "B", cores, shared) as second:
             yield Site((first, second), redis, postgres), accounts
+
+
+def shared_by_nodes(folder: Path, postgres: Postgres, redis: Redis) -> dict[str, str]:
+    """The settings that make several nodes one service."""
+    return {
+        "SHOPBELL_STORE": postgres.url,
+        "SHOPBELL_BUS": redis.url,
+        "SHOPBELL_SECRET": secrets.token_urlsafe(32),
+        "SHOPBELL_FILES": f"file://{folder / 'files'}",
+    }
 
 
 @contextmanager

@@ -72,25 +72,6 @@ def handling(sample: Sequence[int]) -> Handling:
     return Handling(mean, doubt, tuple(_survival(values, mean, nth * mean * CELL) for nth in range(CELLS + 1)))
 
 
-def estimate(
-    place: int,
-    now: int,
-    shifts: Sequence[tuple[int, int]],
-    elapsed: Iterable[int] | None,
-    handling: Handling,
-    correction: Correction = NONE,
-    returning: float = 1.0,
-) -> Estimate | None:
-    """What is told to who stands at this place, from 1. None: nobody is on shift as far as is known.
-
-    `shifts` are the slots of those who take something new, as (from when, how many): the first has begun, the others
-    are to come. `elapsed` is for how long (ms) each conversation has been in the hands of those who are on shift now;
-    None: all their slots are taken, nobody knows for how long.
-    Of what is open when slots go, the share `returning` comes back, first in line.
-    """
-    return estimates((place,), now, shifts, elapsed, handling, correction, returning)[place]
-
-
 def estimates(
     places: Iterable[int],
     now: int,
@@ -100,7 +81,14 @@ def estimates(
     correction: Correction = NONE,
     returning: float = 1.0,
 ) -> dict[int, Estimate | None]:
-    """The same for many places: what becomes free is foreseen once for all of them."""
+    """What is told to who stands at each of these places, from 1; what becomes free is foreseen once for all of them.
+    None: nobody is on shift as far as is known.
+
+    `shifts` are the slots of those who take something new, as (from when, how many): the first has begun, the others
+    are to come. `elapsed` is for how long (ms) each conversation has been in the hands of those who are on shift now;
+    None: all their slots are taken, nobody knows for how long.
+    Of what is open when slots go, the share `returning` comes back, first in line.
+    """
     slots = shifts[0][1]
     to_come = [(at - now, count) for at, count in shifts[1:] if now < at < now + HORIZON_MS]
     targets = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Table, insert, select
 
 from chat.catalog import CATALOG
 from chat.model import (
@@ -236,3 +236,13 @@ async def store_moves(store: Store, *moves: Move) -> None:
         await transaction.rollback()
         raise
     await transaction.commit()
+
+
+async def add_rows(store: Store, table: Table, rows: Sequence[Mapping[str, Any]], account: str = MINE) -> None:
+    """Rows of this account, as they are."""
+
+    def work(connection: Connection) -> None:
+        key = connection.execute(select(accounts.c.key).where(accounts.c.id == account)).scalar_one()
+        connection.execute(insert(table), [{"account": key, **row} for row in rows])
+
+    await store.administer(work)

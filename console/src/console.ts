@@ -160,7 +160,6 @@ export class Console {
 
   readonly setFilter = (filter: string): void => this.set({ filter });
   readonly loadMore = (): void => this.lists.more();
-  readonly showKeys = (areKeysShown: boolean): void => this.set({ areKeysShown });
   readonly show = (sheet: Sheet | null): void => this.set({ sheet });
   readonly now = (): number => Date.now() + this.skew;
   readonly textLimit = (): number => this.limit;
@@ -291,8 +290,10 @@ export class Console {
       if (frame.type === "welcome") this.welcomed(frame);
       if (frame.type === "reset") this.set({ lists: {} });
       if (frame.type === "gone") this.set({ missing: frame.conversation });
-      if (frame.type === "synced") this.lists.refresh();
-      if (frame.type === "synced") this.handovers.refresh();
+      if (frame.type === "synced") {
+        this.lists.refresh();
+        this.handovers.refresh();
+      }
     }
   }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from math import exp
 from random import Random
@@ -12,13 +12,26 @@ from random import Random
 from msgspec import Struct, field
 
 from chat.correction import NONE, WAITS, Correction, Past, correction
-from chat.forecast import Estimate, Handling, estimate, handling
+from chat.forecast import Estimate, Handling, estimates, handling
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 HANDLES = 1_000  # the latest, which the estimates are made from
 Steps = list[tuple[int, int]]
+
+
+def estimate(
+    place: int,
+    now: int,
+    shifts: Sequence[tuple[int, int]],
+    elapsed: Iterable[int] | None,
+    handling: Handling,
+    correction: Correction = NONE,
+    returning: float = 1.0,
+) -> Estimate | None:
+    """What is told to who stands there, as if nobody else did."""
+    return estimates((place,), now, shifts, elapsed, handling, correction, returning)[place]
 
 
 class Week(Struct):

@@ -20,12 +20,11 @@ from chat.forecast import (
     USUAL_MS,
     Estimate,
     Handling,
-    estimate,
     estimates,
     handling,
     rocket_estimate,
 )
-from tests.chat.queueing import DAY, HOUR, MINUTE, Play, Wait, Week, daily
+from tests.chat.queueing import DAY, HOUR, MINUTE, Play, Wait, Week, daily, estimate
 
 NOW = 1_795_287_000_000
 MEMORYLESS = handling([round(-10 * MINUTE * log(1 - (nth + 0.5) / 2_000)) for nth in range(2_000)])

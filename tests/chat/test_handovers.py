@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 from msgspec.json import encode
-from sqlalchemy import Connection, insert, select
 
 from chat.errors import NotFound
 from chat.handovers import Handovers
 from chat.model import Candidate, Routing
 from chat.store import Store
-from chat.store.tables import accounts, routing_log, status_log
+from chat.store.tables import routing_log, status_log
 from tests.builders import (
     DANA,
     MINE,
@@ -24,20 +23,13 @@ from tests.builders import (
     a_conversation,
     a_message,
     a_move,
+    add_rows,
     store_moves,
 )
 
 HOUR = 3_600_000
 EVENING = MOMENT + 9 * HOUR
 ME, THEM = (MINE, NOA.id), (MINE, SOMCHAI.id)
-
-
-async def add(store: Store, table: Any, *rows: dict[str, Any]) -> None:
-    def work(connection: Connection) -> None:
-        key = connection.execute(select(accounts.c.key).where(accounts.c.id == MINE)).scalar_one()
-        connection.execute(insert(table), [{"account": key, **row} for row in rows])
-
-    await store.administer(work)
 
 
 async def has_in_hand(store: Store, assignee: str | None, *, unanswered: bool = True) -> None:
@@ -60,8 +52,8 @@ def a_decision(at: int, kind: str = "handed_over", giver: str = NOA.id) -> dict[
 
 async def test_both_sides_are_told_of_what_changed_hands(store: Store) -> None:
     await has_in_hand(store, SOMCHAI.id)
-    await add(store, status_log, an_end(EVENING))
-    await add(store, routing_log, a_decision(EVENING), a_decision(EVENING + 1, "routed", SOMCHAI.id))
+    await add_rows(store, status_log, [an_end(EVENING)])
+    await add_rows(store, routing_log, [a_decision(EVENING), a_decision(EVENING + 1, "routed", SOMCHAI.id)])
 
     mine = await Handovers(store).of(ME, MOMENT)
     theirs = await Handovers(store).of(THEM, MOMENT)
@@ -74,8 +66,8 @@ async def test_both_sides_are_told_of_what_changed_hands(store: Store) -> None:
 
 async def test_what_was_given_is_of_ends_of_shifts_lately(store: Store) -> None:
     await has_in_hand(store, None)
-    await add(store, status_log, an_end(MOMENT), an_end(EVENING, SOMCHAI.id))
-    await add(store, routing_log, a_decision(MOMENT), a_decision(EVENING, giver=SOMCHAI.id))
+    await add_rows(store, status_log, [an_end(MOMENT), an_end(EVENING, SOMCHAI.id)])
+    await add_rows(store, routing_log, [a_decision(MOMENT), a_decision(EVENING, giver=SOMCHAI.id)])
 
     lately = await Handovers(store).of(ME, MOMENT - 1)
     later = await Handovers(store).of(ME, MOMENT)
@@ -86,8 +78,8 @@ async def test_what_was_given_is_of_ends_of_shifts_lately(store: Store) -> None:
 
 async def test_of_two_whose_shifts_end_together_each_is_told_its_own(store: Store) -> None:
     await has_in_hand(store, None)
-    await add(store, status_log, an_end(EVENING), an_end(EVENING, SOMCHAI.id))
-    await add(store, routing_log, a_decision(EVENING, giver=SOMCHAI.id))
+    await add_rows(store, status_log, [an_end(EVENING), an_end(EVENING, SOMCHAI.id)])
+    await add_rows(store, routing_log, [a_decision(EVENING, giver=SOMCHAI.id)])
 
     assert (await Handovers(store).of(ME, MOMENT)).given == []
     assert len((await Handovers(store).of(THEM, MOMENT)).given) == 1
@@ -95,14 +87,14 @@ async def test_of_two_whose_shifts_end_together_each_is_told_its_own(store: Stor
 
 async def test_what_was_taken_over_is_told_until_something_was_said_there(store: Store) -> None:
     await has_in_hand(store, SOMCHAI.id, unanswered=False)
-    await add(store, routing_log, a_decision(EVENING))
+    await add_rows(store, routing_log, [a_decision(EVENING)])
 
     assert (await Handovers(store).of(THEM, MOMENT)).taken == []
 
 
 async def test_what_went_round_and_came_back_was_taken_from_nobody(store: Store) -> None:
     await has_in_hand(store, SOMCHAI.id)
-    await add(store, routing_log, a_decision(EVENING), a_decision(EVENING + HOUR, giver=SOMCHAI.id))
+    await add_rows(store, routing_log, [a_decision(EVENING), a_decision(EVENING + HOUR, giver=SOMCHAI.id)])
 
     assert (await Handovers(store).of(THEM, MOMENT)).taken == []
 

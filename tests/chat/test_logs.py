@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 from msgspec.json import encode
-from sqlalchemy import Connection, insert, select
 
 from chat import logs
 from chat.errors import NotFound
 from chat.logs import Logs, Spent, StatusShown
 from chat.model import Candidate
 from chat.store import Store
-from chat.store.tables import accounts, routing_log, status_log
+from chat.store.tables import routing_log, status_log
 from tests.builders import (
     DANA,
     MINE,
@@ -25,19 +24,12 @@ from tests.builders import (
     a_conversation,
     a_message,
     a_move,
+    add_rows,
     store_moves,
 )
 
 HOUR = 3_600_000
 ME = (MINE, NOA.id)
-
-
-async def add(store: Store, table: Any, rows: list[dict[str, Any]], account: str = MINE) -> None:
-    def work(connection: Connection) -> None:
-        key = connection.execute(select(accounts.c.key).where(accounts.c.id == account)).scalar_one()
-        connection.execute(insert(table), [{"account": key, **row} for row in rows])
-
-    await store.administer(work)
 
 
 def a_line(hours: float, status: str = "accepting_chats", reason: str = "", member: str = NOA.id) -> dict[str, Any]:
@@ -59,9 +51,9 @@ DAY = [
 
 
 async def test_a_timeline_begins_with_what_held_before_and_comes_in_pages(store: Store) -> None:
-    await add(store, status_log, DAY)
-    await add(store, status_log, [a_line(9, "offline", member=SOMCHAI.id)])
-    await add(store, status_log, [a_line(9, "offline", member=RIVAL.id)], OTHER)
+    await add_rows(store, status_log, DAY)
+    await add_rows(store, status_log, [a_line(9, "offline", member=SOMCHAI.id)])
+    await add_rows(store, status_log, [a_line(9, "offline", member=RIVAL.id)], OTHER)
     all_logs = Logs(store)
 
     first = await all_logs.timeline(ME, MOMENT + 4 * HOUR, MOMENT + 24 * HOUR, limit=3)
@@ -74,7 +66,7 @@ async def test_a_timeline_begins_with_what_held_before_and_comes_in_pages(store:
 
 
 async def test_what_was_spent_is_all_of_the_time_that_is_known(store: Store) -> None:
-    await add(store, status_log, DAY)
+    await add_rows(store, status_log, DAY)
     all_logs = Logs(store)
 
     whole = await all_logs.timeline(ME, MOMENT + 4 * HOUR, MOMENT + 24 * HOUR, limit=1)
@@ -91,7 +83,7 @@ async def test_what_was_spent_is_all_of_the_time_that_is_known(store: Store) -> 
 
 
 async def test_a_change_at_the_first_moment_is_what_holds_then(store: Store) -> None:
-    await add(store, status_log, DAY)
+    await add_rows(store, status_log, DAY)
 
     found = await Logs(store).timeline(ME, MOMENT + 8 * HOUR, MOMENT + 12 * HOUR, limit=10)
 
@@ -100,8 +92,8 @@ async def test_a_change_at_the_first_moment_is_what_holds_then(store: Store) -> 
 
 
 async def test_the_lines_of_a_team_begin_with_what_each_one_held(store: Store) -> None:
-    await add(store, status_log, [*DAY, a_line(6, member=SOMCHAI.id), a_line(7, "offline", member=SOMCHAI.id)])
-    await add(store, status_log, [a_line(9, member=RIVAL.id)], OTHER)
+    await add_rows(store, status_log, [*DAY, a_line(6, member=SOMCHAI.id), a_line(7, "offline", member=SOMCHAI.id)])
+    await add_rows(store, status_log, [a_line(9, member=RIVAL.id)], OTHER)
     since, until = MOMENT + 10 * HOUR, MOMENT + 14 * HOUR
 
     found, upto = await Logs(store).lines(MINE, [NOA.id, SOMCHAI.id], since, until)
@@ -118,7 +110,7 @@ async def test_the_lines_of_a_team_begin_with_what_each_one_held(store: Store) -
 
 
 async def test_many_lines_come_in_slices_and_too_many_are_cut(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    await add(store, status_log, [a_line(n / 100) for n in range(1, logs.SLICE * 2 + 3)])
+    await add_rows(store, status_log, [a_line(n / 100) for n in range(1, logs.SLICE * 2 + 3)])
 
     found, upto = await Logs(store).lines(MINE, [NOA.id], MOMENT, MOMENT + 100 * HOUR)
     monkeypatch.setattr(logs, "LINES", logs.SLICE)
@@ -144,7 +136,7 @@ def a_decision(hours: int, kind: str, candidates: str = "[]", **more: Any) -> di
 async def test_decisions_are_shown_with_everybody_who_was_looked_at(store: Store) -> None:
     await store_moves(store, a_move(a_conversation(), a_message()))
     rows = [a_decision(0, "kept_waiting"), a_decision(1, "routed", encode(LOOKED_AT).decode(), chosen=NOA.id)]
-    await add(store, routing_log, [*rows, a_decision(1, "routed", conversation="cnv_other")])
+    await add_rows(store, routing_log, [*rows, a_decision(1, "routed", conversation="cnv_other")])
     all_logs = Logs(store)
 
     (newest,) = await all_logs.decisions((MINE, "cnv_parcel"), before=2**53, limit=1)
@@ -156,7 +148,9 @@ async def test_decisions_are_shown_with_everybody_who_was_looked_at(store: Store
 
 async def test_candidates_that_cannot_be_read_are_left_out(store: Store) -> None:
     await store_moves(store, a_move(a_conversation(), a_message()))
-    await add(store, routing_log, [a_decision(n, "routed", text) for n, text in enumerate(("", "{", '[{"odd":1}]'))])
+    await add_rows(
+        store, routing_log, [a_decision(n, "routed", text) for n, text in enumerate(("", "{", '[{"odd":1}]'))]
+    )
 
     found = await Logs(store).decisions((MINE, "cnv_parcel"), before=2**53, limit=5)
 

@@ -5,7 +5,7 @@ import { t } from "../words.ts";
 import { Banner } from "./banner.tsx";
 import { Conversation } from "./conversation.tsx";
 import { Empty } from "./empty.tsx";
-import { Keys, useKeys } from "./keys.tsx";
+import { useKeys } from "./keys.tsx";
 import { List } from "./list.tsx";
 import { Login } from "./login.tsx";
 import { Sheets } from "./sheets.tsx";
@@ -31,7 +31,6 @@ function Panes() {
       <Views />
       <List />
       <Conversation />
-      <Keys />
       <Sheets />
     </div>
   );

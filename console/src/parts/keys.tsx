@@ -1,13 +1,13 @@
 /** The keyboard: which key does what, and the page that says so. */
 
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import type { Console } from "../console.ts";
 import { draftOf, stateOf } from "../state/desk.ts";
 import { hashOf } from "../state/place.ts";
 import { isResolved, listOf } from "../state/views.ts";
 import { t } from "../words.ts";
-import { Icon } from "./icon.tsx";
-import { useConsole, useDesk } from "./use.ts";
+import { Sheet } from "./sheet.tsx";
+import { useConsole } from "./use.ts";
 import "./keys.css";
 
 const keyWords = (): readonly (readonly [string, string])[] => [
@@ -55,7 +55,7 @@ function act(console: Console, key: string, isInList: boolean): boolean {
   if (key === "j" || (key === "ArrowDown" && isInList)) step(console, 1);
   else if (key === "k" || (key === "ArrowUp" && isInList)) step(console, -1);
   else if (key === "/") document.getElementById("filter")?.focus();
-  else if (key === "?") console.showKeys(true);
+  else if (key === "?") console.show({ kind: "keys" });
   else if (key === "r") write(console, "reply");
   else if (key === "n") write(console, "note");
   else if (key === "a") document.getElementById("assign")?.click();
@@ -93,44 +93,18 @@ export function useKeys(): void {
 }
 
 export function Keys() {
-  const { showKeys } = useConsole();
-  const isShown = useDesk((desk) => desk.areKeysShown);
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (isShown) dialog.current?.showModal();
-  }, [isShown]);
-  if (!isShown) return null;
   return (
-    <dialog
-      ref={dialog}
-      class="keys"
-      aria-labelledby="keys-title"
-      onClose={() => showKeys(false)}
-      onClick={(event) => event.target === dialog.current && dialog.current?.close()}
-    >
-      <div class="keys-card">
-        <header class="keys-head">
-          <h2 id="keys-title">{t("Keyboard shortcuts")}</h2>
-          <button
-            class="button button-plain button-icon"
-            type="button"
-            onClick={() => dialog.current?.close()}
-            aria-label={t("Close")}
-          >
-            <Icon name="close" />
-          </button>
-        </header>
-        <dl class="keys-list">
-          {keyWords().map(([key, words]) => (
-            <div key={key}>
-              <dt>{words}</dt>
-              <dd>
-                <kbd dir="ltr">{key}</kbd>
-              </dd>
-            </div>
-          ))}
-        </dl>
-      </div>
-    </dialog>
+    <Sheet title={t("Keyboard shortcuts")}>
+      <dl class="keys-list">
+        {keyWords().map(([key, words]) => (
+          <div key={key}>
+            <dt>{words}</dt>
+            <dd>
+              <kbd dir="ltr">{key}</kbd>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Sheet>
   );
 }

@@ -2,6 +2,7 @@
 
 import { Colleagues } from "./colleagues.tsx";
 import { HandoverSheet } from "./handover.tsx";
+import { Keys } from "./keys.tsx";
 import { Queue } from "./queue.tsx";
 import { RoutingLog } from "./routing.tsx";
 import { Transfer } from "./transfer.tsx";
@@ -12,6 +13,8 @@ export function Sheets() {
   switch (sheet?.kind) {
     case "colleagues":
       return <Colleagues />;
+    case "keys":
+      return <Keys />;
     case "queue":
       return <Queue />;
     case "given":

@@ -70,7 +70,7 @@ function Tools() {
 }
 
 export function Views() {
-  const { logout, showKeys } = useConsole();
+  const { logout, show } = useConsole();
   const me = useDesk((desk) => desk.me);
   const place = useDesk((desk) => desk.place);
   const isLive = useDesk((desk) => desk.isLive);
@@ -103,7 +103,7 @@ export function Views() {
         <button
           class="button button-plain button-icon views-keys"
           type="button"
-          onClick={() => showKeys(true)}
+          onClick={() => show({ kind: "keys" })}
           aria-label={t("Keyboard shortcuts")}
           title={`${t("Keyboard shortcuts")} (?)`}
         >

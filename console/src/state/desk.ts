@@ -31,7 +31,7 @@ export interface Loaded {
 
 /** What is laid over the panes. */
 export type Sheet =
-  | { readonly kind: "colleagues" | "queue" | "given" | "taken" }
+  | { readonly kind: "colleagues" | "keys" | "queue" | "given" | "taken" }
   | { readonly kind: "transfer" | "routing"; readonly conversation: string };
 
 export interface Desk {
@@ -57,7 +57,6 @@ export interface Desk {
   /** The last conversation that turned out not to be there, or not for this agent. */
   readonly missing: string | null;
   readonly isLoadingOlder: boolean;
-  readonly areKeysShown: boolean;
   readonly sheet: Sheet | null;
   readonly handovers: HandedOver;
 }
@@ -80,7 +79,6 @@ export const NEW_DESK: Desk = {
   readUpTo: undefined,
   missing: null,
   isLoadingOlder: false,
-  areKeysShown: false,
   sheet: null,
   handovers: NO_HANDOVERS,
 };
