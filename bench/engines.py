@@ -36,11 +36,13 @@ class Postgres:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres"
 
     def parts(self) -> dict[str, float]:
-        """CPU seconds so far: of the backends that serve connections, of the writer of the log, and of the others."""
+        """CPU seconds so far: of the backends that serve connections, of the writer of the log, and of the others.
+        Those that have ended are the first process's: they were backends but for a vacuum now and then."""
         found = {"backends": 0.0, "walwriter": 0.0, "PostgreSQL's others": 0.0}
-        for _, title, seconds in proc.each_cpu_seconds(self.process):
+        for process, title, seconds in proc.each_cpu_seconds(self.process):
             kind = title.removeprefix("postgres: ")
-            part = "backends" if kind.startswith(f"{USER} ") else kind.split(" ")[0]
+            is_backend = process == self.process or kind.startswith(f"{USER} ")
+            part = "backends" if is_backend else kind.split(" ")[0]
             found[part if part in found else "PostgreSQL's others"] += seconds
         return found
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from chat.clock import Clock
 from chat.errors import Unavailable
-from chat.model import Conversation
+from chat.model import Conversation, Entry
 from chat.search import of_contact, of_entry, of_subject
 from chat.store import Store
 from chat.store.search_index import IndexTurn
@@ -17,10 +17,9 @@ log = logging.getLogger("gateway.indexing")
 
 LOOK_SECONDS = 0.5  # how often it looks for something new
 AWAY_SECONDS, FAILED_SECONDS = 2.0, 30.0  # until it tries again
-ROOM = 48  # documents of one turn; long ones count more
 CHARACTERS = 256  # of a text, that count as one document more
 CONVERSATIONS = 32  # of one turn
-PAGE = 64  # entries read at once: more than one change can write
+ONE_CHANGE = 16  # entries that it writes, at most
 PAUSE_IDLE, PAUSE_BUSY = 1.0, 9.0  # for each second of work, while the ledger rests and while it works
 LONGEST_PAUSE = 1.0
 
@@ -32,6 +31,7 @@ class Indexing:
         self._store = store
         self._clock = clock
         self._is_busy = is_busy
+        self._page = store.search.room + ONE_CHANGE  # entries of a conversation that a turn reads
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
@@ -66,14 +66,25 @@ class Indexing:
 
     async def _take_turn(self, account: str) -> None:
         async with self._store.search.turn(account) as turn:
-            room = ROOM - await _index_contacts(turn)
+            room = self._store.search.room
+            room -= await _index_contacts(turn, room // 2)
             moved = await turn.view.moved(account, turn.cursor, CONVERSATIONS)
-            for conversation in moved:
-                room, is_done = await _index_conversation(turn, account, conversation, room)
+            reached = await turn.reached([conversation.id for conversation in moved])
+            fitting = _fitting(moved, reached, room)
+            begins = {(account, conversation.id): reached.get(conversation.id, 0) for conversation in fitting}
+            pages = await turn.view.after_seq(begins, self._page, staff=True)
+            come: dict[str, int] = {}
+            is_done = True
+            for conversation, (place, begin) in zip(fitting, begins.items(), strict=True):
+                page = pages.get(place, [])
+                is_whole = len(page) < self._page
+                seq, room, is_done = await _index_conversation(turn, conversation, begin, page, is_whole, room)
+                come[conversation.id] = seq
                 if not is_done:
-                    return
+                    break
                 await turn.advance(conversation.cursor)
-            if len(moved) < CONVERSATIONS:
+            await turn.reach(come)
+            if is_done and len(fitting) == len(moved) < CONVERSATIONS:
                 await turn.advance(await turn.view.head(account))
 
     async def _wait(self, seconds: float) -> None:
@@ -84,23 +95,29 @@ class Indexing:
             pass
 
 
-async def _index_contacts(turn: IndexTurn) -> int:
-    waiting = await turn.waiting_contacts(ROOM // 2)
+async def _index_contacts(turn: IndexTurn, limit: int) -> int:
+    waiting = await turn.waiting_contacts(limit)
     docs = [(id_, text and of_contact(id_, at, text)) for id_, at, text in waiting]
     await turn.put(doc for _, doc in docs if doc)
     await turn.drop([id_ for id_, doc in docs if not doc])
     return len(docs)
 
 
-async def _index_conversation(turn: IndexTurn, account: str, conversation: Conversation, room: int) -> tuple[int, bool]:
-    """The room that is left, and whether all of the conversation is indexed."""
-    reached = await turn.reached(conversation.id)
-    place = (account, conversation.id)
-    entries = (await turn.view.after_seq({place: reached}, PAGE, staff=True)).get(place, [])
-    entries.sort(key=lambda entry: entry.seq)
-    is_done = len(entries) < PAGE
-    seq = reached
-    for entry in entries:
+def _fitting(moved: list[Conversation], reached: Mapping[str, int], room: int) -> list[Conversation]:
+    """Of conversations that have something to index the first that fill a turn."""
+    for number, conversation in enumerate(moved):
+        if room <= 0:
+            return moved[:number]
+        room -= 1 + conversation.seq - reached.get(conversation.id, 0)
+    return moved
+
+
+async def _index_conversation(
+    turn: IndexTurn, conversation: Conversation, begin: int, page: list[Entry], is_whole: bool, room: int
+) -> tuple[int, int, bool]:
+    """To what seq a page of entries leads, the room that is left, and whether all of the conversation is indexed."""
+    seq, is_done = begin, is_whole
+    for entry in sorted(page, key=lambda entry: entry.seq):
         if entry.seq != seq and room <= 0:
             is_done = False
             break
@@ -114,5 +131,4 @@ async def _index_conversation(turn: IndexTurn, account: str, conversation: Conve
     if is_done:
         subject = of_subject(conversation)
         await (turn.put([subject]) if subject else turn.drop([conversation.id]))
-    await turn.reach(conversation.id, seq)
-    return room - 1, is_done
+    return seq, room - 1, is_done

@@ -113,9 +113,5 @@ async def _add(connection: Connection, head: Head, docs: list[Doc]) -> None:
 
 def numbers_of(key: int, wanted: Iterable[str]) -> list[int]:
     """What these grams are called in the stretch that this key is in."""
-    scope = _bits(b"%d" % (key >> STRETCH_BITS), SCOPE_BITS) << GRAM_BITS
-    return sorted({scope | _bits(gram.encode(), GRAM_BITS) for gram in wanted})
-
-
-def _bits(what: bytes, count: int) -> int:
-    return crc32(what) >> (32 - count)
+    scope = crc32(b"%d" % (key >> STRETCH_BITS)) >> (32 - SCOPE_BITS) << GRAM_BITS
+    return sorted({scope | crc32(gram.encode()) >> (32 - GRAM_BITS) for gram in wanted})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chat.store.postgres_pool import Pool
     from chat.store.postgres_rows import Connection
 
+ROOM = 192  # documents of one turn: only who erases or merges waits for it
 TURN_PATIENCE_SECONDS = 0.5  # for other nodes' turns; then indexing comes again later
 
 # Nobody waits for it to be on the disk: its end would be lost together with the cursor that says how far it came.
@@ -43,11 +44,12 @@ _BEHIND = """
     WHERE b.account IN (SELECT f.account FROM free f)
     OR NOT EXISTS (SELECT FROM search_heads h WHERE h.account = b.account)"""
 _REACHED = """
-    SELECT t.seq FROM search_threads t JOIN conversations c ON c.key = t.conversation
-    WHERE c.account = $1 AND c.id = $2"""
+    SELECT c.id, t.seq FROM conversations c JOIN search_threads t ON t.conversation = c.key
+    WHERE c.account = $1 AND c.id = ANY(string_to_array($2, ','))"""
 _REACH = """
     INSERT INTO search_threads (conversation, seq)
-    SELECT c.key, $3::bigint FROM conversations c WHERE c.account = $1 AND c.id = $2
+    SELECT c.key, n.seq FROM unnest(string_to_array($2, ','), string_to_array($3, ',')::bigint[]) AS n(id, seq)
+    JOIN conversations c ON c.account = $1 AND c.id = n.id
     ON CONFLICT (conversation) DO UPDATE SET seq = excluded.seq"""
 _TAKE_WAITING = """
     WITH waiting AS (
@@ -65,6 +67,10 @@ class PostgresSearchIndex:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+
+    @property
+    def room(self) -> int:
+        return ROOM
 
     async def behind(self) -> list[str]:
         with as_unavailable():
@@ -132,11 +138,14 @@ class PostgresIndexTurn:
     async def advance(self, cursor: int) -> None:
         self._there.cursor = cursor
 
-    async def reached(self, conversation: str) -> int:
-        return await self._writer.fetchval(_REACHED, self._there.account, conversation) or 0
+    async def reached(self, conversations: Collection[str]) -> Mapping[str, int]:
+        rows = await self._writer.fetch(_REACHED, self._there.account, ",".join(conversations))
+        return {row[0]: row[1] for row in rows}
 
-    async def reach(self, conversation: str, seq: int) -> None:
-        await self._writer.execute(_REACH, self._there.account, conversation, seq)
+    async def reach(self, seqs: Mapping[str, int]) -> None:
+        if seqs:
+            numbers = ",".join(map(str, seqs.values()))
+            await self._writer.execute(_REACH, self._there.account, ",".join(seqs), numbers)
 
     async def put(self, docs: Iterable[Doc]) -> None:
         for doc in docs:

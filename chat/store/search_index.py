@@ -56,11 +56,11 @@ class IndexTurn(Protocol):
 
     async def advance(self, cursor: int) -> None: ...
 
-    async def reached(self, conversation: str) -> int:
-        """The seq up to which a conversation is indexed."""
+    async def reached(self, conversations: Collection[str]) -> Mapping[str, int]:
+        """The seqs up to which these are indexed; those that aren't begun yet aren't there."""
         ...
 
-    async def reach(self, conversation: str, seq: int) -> None: ...
+    async def reach(self, seqs: Mapping[str, int]) -> None: ...
 
     async def put(self, docs: Iterable[Doc]) -> None:
         """Each in the place of what was there of the same entry, conversation or contact."""
@@ -79,13 +79,18 @@ class SearchIndex(Protocol):
     what the index keeps. What the ledger erases, and a contact that it merges, is forgotten by the same transaction.
     Every method may raise Unavailable."""
 
+    @property
+    def room(self) -> int:
+        """Documents of one turn; long ones count more."""
+        ...
+
     async def behind(self) -> list[str]:
         """The accounts that have something to index. Those that another node is at just now may be left out."""
         ...
 
     def turn(self, account: str) -> AbstractAsyncContextManager[IndexTurn]:
         """Everything that it did is kept together when it ends well; nothing of it otherwise. The ledger may wait
-        meanwhile, a few ms at most; it always does where it erases or merges."""
+        meanwhile, a few ms at most; it always does where it erases or merges, some tens of ms at most."""
         ...
 
     async def seal(self, account: str) -> bool:

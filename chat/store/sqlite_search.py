@@ -27,6 +27,7 @@ T = TypeVar("T")
 Turn = Callable[[bool], AbstractAsyncContextManager[sqlite3.Connection]]
 """A short transaction beside the ledger's; whether it must be on the disk when it ends."""
 
+ROOM = 48  # documents of one turn, as the ledger waits for it
 SLICE = 32  # documents whose grams are made at a time, so that nobody waits for long
 ROWS = 1_000  # of grams, written at a time
 
@@ -69,6 +70,10 @@ class SqliteSearchIndex:
         writer.execute("PRAGMA secure_delete=ON")  # what was deleted or overwritten leaves no bytes in the file's pages
         for trigger in _TRIGGERS:
             writer.execute(trigger)
+
+    @property
+    def room(self) -> int:
+        return ROOM
 
     async def behind(self) -> list[str]:
         with _as_unavailable():
@@ -155,12 +160,13 @@ class SqliteIndexTurn:
     async def advance(self, cursor: int) -> None:
         self._there.cursor = cursor
 
-    async def reached(self, conversation: str) -> int:
-        row = self._writer.execute(_REACHED, (self._conversation(conversation),)).fetchone()
-        return int(row[0]) if row else 0
+    async def reached(self, conversations: Collection[str]) -> Mapping[str, int]:
+        keys = {id_: self._conversation(id_) for id_ in conversations}
+        rows = {id_: self._writer.execute(_REACHED, (key,)).fetchone() for id_, key in keys.items()}
+        return {id_: int(row[0]) for id_, row in rows.items() if row}
 
-    async def reach(self, conversation: str, seq: int) -> None:
-        self._writer.execute(_REACH, (self._conversation(conversation), seq))
+    async def reach(self, seqs: Mapping[str, int]) -> None:
+        self._writer.executemany(_REACH, [(self._conversation(id_), seq) for id_, seq in seqs.items()])
 
     async def put(self, docs: Iterable[Doc]) -> None:
         head = self._there

@@ -204,13 +204,13 @@ async def test_a_turn_that_fails_leaves_nothing(store: Store) -> None:
     with pytest.raises(ZeroDivisionError):
         async with store.search.turn(MINE) as turn:
             await turn.put([a_doc(1, "red")])
-            await turn.reach(made.id, 1)
+            await turn.reach({made.id: 1})
             await turn.advance(1)
             raise ZeroDivisionError
 
     assert await found_ids(store, "red") == []
     async with store.search.turn(MINE) as turn:
-        assert (turn.cursor, await turn.reached(made.id)) == (0, 0)
+        assert (turn.cursor, await turn.reached([made.id])) == (0, {})
 
 
 async def test_a_commit_that_fails_is_told_and_harms_nobody(engine: StoreEngine, store: Store) -> None:
@@ -245,7 +245,7 @@ async def test_what_a_turn_did_is_there_when_the_store_is_opened_again(engine: S
     made = await with_conversation(store)
     await put(store, [a_doc(number, "red") for number in range(300)])
     async with store.search.turn(MINE) as turn:
-        await turn.reach(made.id, 7)
+        await turn.reach({made.id: 7})
         await turn.advance(9)
     await store.close()
 
@@ -253,7 +253,7 @@ async def test_what_a_turn_did_is_there_when_the_store_is_opened_again(engine: S
     try:
         assert len(await found_ids(again, "red")) == 300
         async with again.search.turn(MINE) as turn:
-            assert (turn.cursor, await turn.reached(made.id)) == (9, 7)
+            assert (turn.cursor, await turn.reached([made.id])) == (9, {made.id: 7})
     finally:
         await again.close()
 

@@ -22,7 +22,7 @@ from chat.search import Doc, Filters, contact_text, of_contact, of_entry, of_sub
 from chat.store import Store
 from chat.store.tables import agents, contacts
 from gateway import indexing
-from gateway.indexing import PAGE, ROOM, Indexing
+from gateway.indexing import Indexing
 from tests.builders import (
     DANA,
     ELI,
@@ -41,6 +41,7 @@ from tests.engines import StoreEngine
 from tests.office import Office, open_office
 
 ALL = 100_000
+TURNS = 3
 
 
 def never() -> bool:
@@ -230,24 +231,23 @@ async def test_a_long_conversation_takes_several_turns_of_a_bounded_size(store: 
     index = an_indexing(store, clock)
     async with open_office(store, clock) as office:
         conversation = await office.start(DANA, "one dog")
-        await office.ask(DANA, *[_send(office, conversation, f"dog {number}") for number in range(3 * PAGE)])
+        many = TURNS * store.search.room
+        await office.ask(DANA, *[_send(office, conversation, f"dog {number}") for number in range(many)])
 
     sizes = [0]
     while MINE in await store.search.behind():
         await index._take_turn(MINE)
         sizes.append(len(await indexed(store, "dog")))
 
-    assert sizes[-1] == 3 * PAGE + 1
-    assert max(later - earlier for earlier, later in pairwise(sizes)) <= ROOM
+    assert sizes[-1] == many + 1
+    assert max(later - earlier for earlier, later in pairwise(sizes)) <= store.search.room
 
 
 async def test_what_one_change_wrote_may_stand_on_two_pages(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "ROOM", 3 * PAGE)
-    entries = [
-        replace(a_message(number, text="dog", seq=1 + number // 2), id=an_id(number)) for number in range(1, 3 * PAGE)
-    ]
+    monkeypatch.setattr(indexing, "ONE_CHANGE", 8 - store.search.room)  # pages of eight
+    entries = [replace(a_message(number, text="dog", seq=1 + number // 2), id=an_id(number)) for number in range(1, 24)]
     await store_moves(store, a_move(a_conversation(seq=entries[-1].seq), *entries))
 
     await an_indexing(store, clock).catch_up()

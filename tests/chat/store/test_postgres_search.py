@@ -88,7 +88,7 @@ async def test_messages_do_not_wait_for_a_turn_and_come_in_the_next_one(store: P
             await store_moves(store, a_move(replace(before, seq=2, cursor=2), a_message(2, seq=2), before=before))
         seen = await turn.view.head(MINE)
         await turn.put(docs("red"))  # of a conversation that has moved on
-        await turn.reach(before.id, 1)
+        await turn.reach({before.id: 1})
         await turn.advance(seen)
         await turn.waiting_contacts(9)
 
@@ -138,7 +138,7 @@ async def test_a_turn_that_is_cancelled_leaves_nothing_behind(store: PostgresSto
     async def index() -> None:
         async with store.search.turn(MINE) as turn:
             await turn.put(docs("red"))
-            await turn.reach("cnv_parcel", 1)
+            await turn.reach({"cnv_parcel": 1})
             entered.set()
             await asyncio.sleep(60)
 
