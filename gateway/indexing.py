@@ -21,7 +21,7 @@ CHARACTERS = 256  # of a text, that count as one document more
 CONVERSATIONS = 32  # of one turn
 ONE_CHANGE = 16  # entries that it writes, at most
 PAUSE_IDLE, PAUSE_BUSY = 1.0, 9.0  # for each second of work, while the ledger rests and while it works
-LONGEST_PAUSE = 1.0
+LONGEST_PAUSE = 4.0
 
 
 class Indexing:
