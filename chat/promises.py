@@ -12,7 +12,6 @@ from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, func, s
 
 from chat.belonging import account_key
 from chat.correction import Past
-from chat.model import Conversation
 from chat.store import Store
 from chat.store.tables import accounts, conversations, entries, handles, waits
 
@@ -87,14 +86,15 @@ _LATEST = (
     .order_by(conversations.c.cursor.desc())
     .limit(REPLIES)
 )
+_WHO = func.substr(entries.c.author, 1, 3)
 _ANSWERS = (
-    select(entries.c.conversation, func.min(entries.c.at))
+    select(entries.c.conversation, _WHO, func.min(entries.c.at))
     .where(
         entries.c.conversation.in_(bindparam("keys", expanding=True)),
         entries.c.kind == "message",
-        entries.c.author.startswith(bindparam("who")),
+        _WHO.in_(("agt", "bot")),
     )
-    .group_by(entries.c.conversation)
+    .group_by(entries.c.conversation, _WHO)
 )
 # Two nodes may do it at once, and the first to say it has said it.
 _PROMISE = text(
@@ -102,7 +102,16 @@ _PROMISE = text(
     " VALUES (:conversation, :queued_at, :account, :team, :place, :estimate, :low, :high, :tail, :closes_at, :opens_at)"
     " ON CONFLICT (conversation, queued_at) DO NOTHING"
 )
-_decode = Decoder(Conversation).decode
+
+
+class _Asked(Struct, frozen=True, gc=False):
+    """What is wanted of a conversation's state."""
+
+    inbox: str
+    created_at: int
+
+
+_decode = Decoder(_Asked).decode
 
 
 class Promises:
@@ -117,8 +126,8 @@ class Promises:
 
         def work(connection: Connection) -> Lately:
             return Lately(
-                tuple(Handle(*row) for row in connection.execute(_HANDLES, own)),
-                tuple((team, _past(*rest)) for team, *rest in connection.execute(_WAITS, own)),
+                tuple(Handle(*row) for row in connection.execute(_HANDLES, own).all()),
+                tuple((team, _past(*rest)) for team, *rest in connection.execute(_WAITS, own).all()),
             )
 
         return await self._store.inspect(work)
@@ -146,17 +155,9 @@ def _past(queued_at: int, took: int, answered: Any, *rest: Any) -> Past:
 
 
 def _reply_seconds(connection: Connection, account: str, since: int) -> dict[str, int]:
-    latest = {key: _decode(state) for key, state in connection.execute(_LATEST, {"account": account})}
+    latest = {key: _decode(state) for key, state in connection.execute(_LATEST, {"account": account}).all()}
     asked = {key: each for key, each in latest.items() if each.created_at >= since}
-    by_inbox = _took(connection, asked, "agt")
-    bots = _took(connection, asked, "bot")
-    return {inbox: round(median(took) / 1000) for inbox, took in {**bots, **by_inbox}.items()}
-
-
-def _took(connection: Connection, asked: Mapping[int, Conversation], who: str) -> dict[str, list[int]]:
-    parameters: dict[str, Any] = {"keys": list(asked), "who": who}
-    found: dict[str, list[int]] = {}
-    for key, at in connection.execute(_ANSWERS, parameters) if asked else ():
-        conversation = asked[key]
-        found.setdefault(conversation.inbox, []).append(max(0, at - conversation.created_at))
-    return found
+    took: dict[str, dict[str, list[int]]] = {"bot": {}, "agt": {}}
+    for key, who, at in connection.execute(_ANSWERS, {"keys": list(asked)}).all() if asked else ():
+        took[who].setdefault(asked[key].inbox, []).append(max(0, at - asked[key].created_at))
+    return {inbox: round(median(each) / 1000) for inbox, each in {**took["bot"], **took["agt"]}.items()}

@@ -23,7 +23,7 @@ from gateway.reception import shown_at
 
 log = logging.getLogger("gateway.prospects")
 
-FRESH_SECONDS = 60.0  # for so long what was read of recent waits and answers is good enough
+FRESH_SECONDS = 300.0  # for so long what was read of recent waits and answers is good enough
 ROUNDED_SECONDS = 10  # nobody believes more, and a figure that changes all the time says nothing
 ESTIMATED = 200  # places of one queue: nobody behind them is told how long it takes
 
