@@ -6,7 +6,7 @@ Whoever changes an account's documents takes its head first. docs/decisions/0016
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PLACE_BITS = 36  # of a document's key: its place among its account's
 STRETCH_BITS = 12
 STRETCH = 1 << STRETCH_BITS  # documents that are looked through at a time
+SLICE = 1_000  # characters, whose grams take a ms: so long everybody else waits
 # A number is an int4. So few bits are left of a gram that many grams share each number: GIN keeps a number for good,
 # and this way it tells nothing. Of usual texts one in forty has a given number by chance; four of them, hardly any.
 GRAM_BITS = 12
@@ -100,15 +101,21 @@ async def change(connection: Connection, head: Head, changes: dict[str, Doc | No
 async def _add(connection: Connection, head: Head, docs: list[Doc]) -> None:
     conversations = list({doc.conversation for doc in docs if doc.conversation is not None})
     keys = {row[0]: row[1] for row in await connection.fetch(_KEYS, head.account, conversations)}
-    rows = []
+    await connection.copy_records_to_table("search_docs", records=_rows(head, docs, keys), columns=_COLUMNS)
+
+
+async def _rows(head: Head, docs: list[Doc], keys: dict[str, int]) -> AsyncIterator[tuple[object, ...]]:
+    characters = 0
     for doc in docs:
         key = head.account << PLACE_BITS | head.place
         head.place += 1
         conversation = None if doc.conversation is None else keys[doc.conversation]
         numbers = numbers_of(key, grams(doc.text))
-        rows.append((key, head.account, doc.of, doc.kind, conversation, doc.at, doc.text, numbers))
-        await asyncio.sleep(0)  # a document takes 0.1 ms, a long one more
-    await connection.copy_records_to_table("search_docs", records=rows, columns=_COLUMNS)
+        yield key, head.account, doc.of, doc.kind, conversation, doc.at, doc.text, numbers
+        characters += len(doc.text)
+        if characters >= SLICE:
+            characters = 0
+            await asyncio.sleep(0)
 
 
 def numbers_of(key: int, wanted: Iterable[str]) -> list[int]:
