@@ -147,8 +147,11 @@ def _seen(ask: Observe, desk: Desk, id_: str, turn: Turn) -> _Seen:
 def _take_away(
     seen: _Seen, ask: Observe, desk: Desk, member: Member, standing: Standing, held: list[Conversation], turn: Turn
 ) -> None:
-    """What can't stay in the hands of somebody who stands so now."""
-    if standing.reason in _OFF and not member.finishes:
+    """What can't stay in the hands of somebody who stands so now. Who vanished in the last moments of a shift may be
+    seen only when it is over."""
+    was_on_shift = member.status_reason not in ("", *_OFF)
+    is_over = standing.reason in _OFF or (standing.shift != "on_shift" and was_on_shift)
+    if is_over and not member.finishes:
         seen.kind, seen.gives_back = "handed_over", held
         return
     if standing.is_present:

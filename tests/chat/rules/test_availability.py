@@ -125,6 +125,21 @@ def test_at_the_end_of_a_shift_everything_is_handed_over_or_finished() -> None:
     assert isinstance(observed(replace(FREE_NOA, finishes=True), AFTER_HOURS, GIVEN, TALKED), RowChange)
 
 
+def test_who_vanished_just_before_the_end_of_a_shift_hands_over_when_it_is_seen_later() -> None:
+    gone = replace(GONE_HOME, shift="off_shift")
+    change = observed(FREE_NOA, gone, GIVEN, TALKED)
+
+    assert isinstance(change, tuple)
+    assert [each.decisions[0].kind for each in change] == ["handed_over", "handed_over"]
+    assert [timer for each in change for timer in each.timers] == []
+
+    # Who wants to finish, or wasn't on shift before either, has time to come back.
+    for member in (replace(FREE_NOA, finishes=True), replace(FREE_NOA, status="offline", status_reason="off_shift")):
+        change = observed(member, gone, TALKED)
+        assert isinstance(change, RowChange)
+        assert [timer.at for timer in change.timers] == [NOW + 300_000]
+
+
 def test_finishing_is_for_one_shift() -> None:
     after_hours = a_member(NOA, finishes=True, status="offline", status_reason="off_shift")
     change = observed(after_hours, FREE)
