@@ -368,7 +368,8 @@ def kept(plan: Plan, diary: Diary, wall: Wall, times: Times, at: int) -> list[st
         wants_to_finish = member is not None and member.finishes
         since = diary.held[id_]
         over = PATIENCE if diary.stayed(agent, at - PATIENCE, at) else PATIENCE + RING
-        if not wants_to_finish and since < at - over and wall.is_off(agent, at - over, at):
+        was_given = wall.state(agent, since) == "on_shift"  # whoever answers at home takes it by that, and may
+        if was_given and not wants_to_finish and since < at - over and wall.is_off(agent, at - over, at):
             found.append(f"{id_} is since {since} in the hands of {agent}, who is off shift")
         if routing.unanswered and 0 < routing.answer_by < at - SOON:
             found.append(f"{id_} should have been answered by {agent} by {routing.answer_by}")

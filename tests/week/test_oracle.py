@@ -188,12 +188,19 @@ def test_what_stays_with_somebody_who_cannot_serve_it_is_complained_about() -> N
 
 
 def test_what_stays_with_somebody_at_home_is_complained_about_unless_it_is_to_be_finished() -> None:
-    scene = Scene(OFF)
-    scene.diary.record(scene.commits, OFF)
-    later = OFF + 60_000
+    scene = Scene()
+    scene.diary.record(scene.commits, AT)
+    later = next(end for _, end in WALL.duty(AGENT) if end > AT) + 60_000
 
-    assert WALL.is_off(AGENT, OFF, later)
     assert len(kept(PLAN, scene.diary, WALL, Times(), later)) == 1
 
     scene.diary.members[AGENT] = Member(ACCOUNT, AGENT, finishes=True)
     assert kept(PLAN, scene.diary, WALL, Times(), later) == []
+
+
+def test_what_somebody_took_at_home_may_stay_there() -> None:
+    scene = Scene(OFF)
+    scene.diary.record(scene.commits, OFF)
+
+    assert WALL.is_off(AGENT, OFF, OFF + 60_000)
+    assert kept(PLAN, scene.diary, WALL, Times(), OFF + 60_000) == []
