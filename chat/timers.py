@@ -23,7 +23,10 @@ _DUE = (
     .order_by(timers.c.at, timers.c.key)
     .limit(bindparam("limit"))
 )
-_DELETE = delete(timers).where(timers.c.key.in_(bindparam("keys", expanding=True)))
+# SQLite gives the key of the last one again when that one is gone.
+_DELETE = delete(timers).where(
+    timers.c.key.in_(bindparam("keys", expanding=True)), timers.c.id.in_(bindparam("ids", expanding=True))
+)
 
 
 class Due(Struct, frozen=True):
@@ -58,5 +61,5 @@ class Timers:
 
     async def delete(self, done: Collection[Due]) -> None:
         """These are done, and never due again."""
-        keys = [due.place[1] for due in done]
-        await self._store.administer(lambda connection: connection.execute(_DELETE, {"keys": keys}))
+        these = {"keys": [due.place[1] for due in done], "ids": [due.timer.id for due in done]}
+        await self._store.administer(lambda connection: connection.execute(_DELETE, these))

@@ -58,6 +58,18 @@ async def test_what_is_done_is_never_due_again(store: Store) -> None:
     assert [due.timer.id for due in await timers.due(10, 10)] == [an_id(2)]
 
 
+async def test_what_two_have_done_takes_nothing_else_away(store: Store) -> None:
+    await set_timers(store, a_timer(1, 10))
+    timers = Timers(store)
+    done = await timers.due(10, 10)
+
+    await timers.delete(done)
+    await set_timers(store, a_timer(2, 10, "cnv_other"), conversation="cnv_other")
+    await timers.delete(done)
+
+    assert [due.timer.id for due in await timers.due(10, 10)] == [an_id(2)]
+
+
 async def test_a_suspended_accounts_timers_wait(store: Store) -> None:
     await set_timers(store, a_timer(1, 10))
     await set_timers(store, a_timer(2, 10, "cnv_theirs"), account=OTHER, conversation="cnv_theirs")
