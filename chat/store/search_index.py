@@ -90,7 +90,7 @@ class SearchIndex(Protocol):
 
     def turn(self, account: str) -> AbstractAsyncContextManager[IndexTurn]:
         """Everything that it did is kept together when it ends well; nothing of it otherwise. The ledger may wait
-        meanwhile, a few ms at most; it always does where it erases or merges, some tens of ms at most."""
+        meanwhile, a few ms at most; where it erases or merges it always does, for as long as a turn takes."""
         ...
 
     async def seal(self, account: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from math import exp
 from random import Random
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -21,17 +22,9 @@ HANDLES = 1_000  # the latest, which the estimates are made from
 Steps = list[tuple[int, int]]
 
 
-def estimate(
-    place: int,
-    now: int,
-    shifts: Sequence[tuple[int, int]],
-    elapsed: Iterable[int] | None,
-    handling: Handling,
-    correction: Correction = NONE,
-    returning: float = 1.0,
-) -> Estimate | None:
-    """What is told to who stands there, as if nobody else did."""
-    return estimates((place,), now, shifts, elapsed, handling, correction, returning)[place]
+def estimate(place: int, *facts: Any, **more: Any) -> Estimate | None:
+    """What is told to who stands there, as if nobody else did: of `chat.forecast.estimates`."""
+    return estimates((place,), *facts, **more)[place]
 
 
 class Week(Struct):
