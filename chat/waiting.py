@@ -50,7 +50,8 @@ def queued_at(conversation: Conversation) -> int:
 
 
 def turn(conversation: Conversation) -> tuple[bool, int, int, str]:
-    """Conversations are served in this order: the live ones, of those the urgent ones, of those the oldest."""
+    """Conversations are served in this order: the live ones, of those the urgent ones, of those the oldest. Of those
+    that wait since the same millisecond any may come first, the same for all who ask."""
     routing = conversation.routing or _NEVER
     return routing.left, -conversation.priority, queued_at(conversation), conversation.id
 

@@ -147,10 +147,11 @@ class Node:
         )
 
     async def started(self, contact: Peer, text: str = "Hello?") -> str:
-        """A new conversation of this contact."""
+        """A new conversation of this contact, older than any that follows: of one millisecond any is served first."""
         answer = await contact.ask("conversation.start", id=new_id(), inbox=self.mine.door.id, text=text)
         assert answer["type"] == "ok", answer
         await contact.next("change")
+        await self.eventually(lambda: self.shopbell._clock.now() > answer["at"])
         return str(answer["conversation"])
 
     def sigterm(self) -> None:
