@@ -57,7 +57,7 @@ _OF_KEY: BindParameter[int] = bindparam("key")
 _QUEUED = (
     select(conversations.c.state)
     .where(conversations.c.account == _OF_KEY, conversations.c.status == "queued")
-    .order_by(conversations.c.waiting_since)
+    .order_by(conversations.c.priority.desc(), conversations.c.waiting_since)
     .limit(WAITING)
 )
 _TAKEN = select(conversations.c.state).where(

@@ -41,7 +41,8 @@ USED = """
 WAITING = f"""
     SELECT account, id FROM (
         SELECT a.id AS account, c.id AS id, row_number() OVER (
-            PARTITION BY c.account, c.waiting_since IS NULL ORDER BY c.team IS NULL, c.waiting_since, c.key) AS place,
+            PARTITION BY c.account, c.waiting_since IS NULL
+            ORDER BY c.team IS NULL, c.priority DESC, c.waiting_since, c.key) AS place,
         CASE WHEN c.waiting_since IS NULL THEN {UNASKED} ELSE {QUEUED - UNASKED} END AS seen
         FROM conversations c JOIN accounts a ON a.key = c.account
         WHERE a.id {{among}} AND c.status = 'queued' AND (c.team IS NULL OR c.team {{teams}})

@@ -75,9 +75,10 @@ _TEAMS = f"SELECT a.id, t.id, t.name FROM teams t JOIN accounts a ON a.key = t.a
 # Columns come as arrays: one statement, whatever the number of rows. The one that is carried out most has its numbers
 # in texts, as ids are; where a text is empty there is one row, and `unnest` makes up for what it lacks by NULL.
 INSERT_CONVERSATIONS = """
-    INSERT INTO conversations (account, id, contact, status, assignee, team, waiting_since, seq, cursor, state)
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-        $8::bigint[], $9::bigint[], $10::bytea[]) RETURNING id, key"""
+    INSERT INTO conversations
+    (account, id, contact, status, assignee, team, priority, waiting_since, seq, cursor, state)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[],
+        $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[]) RETURNING id, key"""
 MOVE_CONVERSATIONS = """
     UPDATE conversations c SET waiting_since = m.waiting_since, seq = m.seq, cursor = m.cursor, state = m.state
     FROM unnest(string_to_array($1, ',', '')::bigint[], string_to_array($2, ',')::bigint[],
@@ -85,9 +86,10 @@ MOVE_CONVERSATIONS = """
     AS m(waiting_since, seq, cursor, key, state) WHERE c.key = m.key"""
 SHIFT_CONVERSATIONS = """
     UPDATE conversations c SET contact = m.contact, status = m.status, assignee = m.assignee, team = m.team,
-    waiting_since = m.waiting_since, seq = m.seq, cursor = m.cursor, state = m.state
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[],
-        $9::bigint[]) AS m(contact, status, assignee, team, waiting_since, seq, cursor, state, key)
+    priority = m.priority, waiting_since = m.waiting_since, seq = m.seq, cursor = m.cursor, state = m.state
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[],
+        $8::bigint[], $9::bytea[], $10::bigint[])
+        AS m(contact, status, assignee, team, priority, waiting_since, seq, cursor, state, key)
     WHERE c.key = m.key"""
 MOVE_LEDGERS = """
     UPDATE ledgers l SET cursor = m.cursor, at = m.at

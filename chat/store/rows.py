@@ -38,16 +38,26 @@ _AUDIENCES: dict[str, Audience] = {"everyone": "everyone", "staff": "staff"}
 def columns(move: Move) -> tuple[Any, ...]:
     """A conversation's own columns, in the order of the statements."""
     after = move.after
-    return after.status, after.assignee, after.team, after.waiting_since, after.seq, after.cursor, move.document
+    return (
+        after.status,
+        after.assignee,
+        after.team,
+        after.priority,
+        after.waiting_since,
+        after.seq,
+        after.cursor,
+        move.document,
+    )
 
 
 def is_shifted(before: Conversation, after: Conversation) -> bool:
-    """Whether a column of the views' indexes has changed."""
+    """Whether a column has changed that messages leave alone: those of the views' indexes, and how urgent it is."""
     return (
         before.status != after.status
         or before.assignee != after.assignee
         or before.team != after.team
         or before.contact != after.contact
+        or before.priority != after.priority
     )
 
 

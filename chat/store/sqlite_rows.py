@@ -67,13 +67,13 @@ _TEAMS = f"SELECT a.id, t.id, t.name FROM teams t JOIN accounts a ON a.key = t.a
 
 INSERT_CONVERSATION = """
     INSERT INTO conversations
-    (key, account, id, contact, status, assignee, team, waiting_since, seq, cursor, state)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (key, account, id, contact, status, assignee, team, priority, waiting_since, seq, cursor, state)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 # The hot one leaves the columns of the views' index alone, so that SQLite doesn't touch that index.
 MOVE_CONVERSATION = "UPDATE conversations SET waiting_since = ?, seq = ?, cursor = ?, state = ? WHERE key = ?"
 SHIFT_CONVERSATION = """
     UPDATE conversations
-    SET contact = ?, status = ?, assignee = ?, team = ?, waiting_since = ?, seq = ?, cursor = ?, state = ?
+    SET contact = ?, status = ?, assignee = ?, team = ?, priority = ?, waiting_since = ?, seq = ?, cursor = ?, state = ?
     WHERE key = ?"""
 MOVE_LEDGER = "UPDATE ledgers SET cursor = ?, at = ? WHERE account = ?"
 INSERT_ENTRY = """

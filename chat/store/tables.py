@@ -222,6 +222,7 @@ conversations = Table(
     Column("assignee", Text),
     Column("team", Text),
     Column("waiting_since", BigInteger),
+    Column("priority", Integer, nullable=False, server_default=text("0")),
     Column("seq", BigInteger, nullable=False),
     Column("cursor", BigInteger, nullable=False),
     Column("state", LargeBinary, nullable=False),  # the Conversation as JSON; the columns beside it are its index

@@ -98,6 +98,25 @@ async def test_hundreds_who_only_left_a_message_hide_nobody_who_waits(store: Sto
     assert {each.id for each in live if each.id not in seen} == {f"cnv_live{n}" for n in range(UNASKED)}  # the newest
 
 
+async def test_the_urgent_one_is_looked_at_however_many_have_waited_for_longer(store: Store) -> None:
+    await set_up(store)
+    waits = [
+        a_conversation(id=f"cnv_waits{n}", team=TEAM, waiting_since=MOMENT + n, cursor=n + 1) for n in range(QUEUED)
+    ]
+    late = a_conversation(id="cnv_late", team=TEAM, waiting_since=MOMENT + 2 * QUEUED, cursor=QUEUED + 1)
+    await store_moves(store, *map(a_move, (*waits, late)))
+
+    async def seen() -> set[str]:
+        return {each.id for each in (await loaded(store, Wanted(desks={MINE}))).desks[MINE].queued}
+
+    assert late.id not in await seen()
+
+    urgent = replace(late, priority=2, seq=2, cursor=QUEUED + 2)
+    await store_moves(store, a_move(urgent, before=late))
+
+    assert late.id in await seen()
+
+
 async def test_what_is_open_in_somebodys_hands_is_loaded_with_them(store: Store) -> None:
     held = a_conversation(id="cnv_held", status="open", assignee=NOA.id)
     aside = a_conversation(id="cnv_aside", status="snoozed", assignee=NOA.id, cursor=2)

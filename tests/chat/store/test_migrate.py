@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from msgspec.json import encode
 from sqlalchemy import create_engine, inspect
 
 from chat.errors import Unavailable
-from chat.store.migrate import Schema, judge, migrate, revisions, schema
+from chat.store.migrate import Schema, _config, judge, migrate, revisions, schema
 from chat.store.migrations import versions
 from chat.store.tables import metadata
+from tests.builders import a_conversation
 from tests.engines import SqliteEngine
 from tests.servers import postgres
 
@@ -131,6 +136,40 @@ async def test_a_version_does_not_migrate_what_a_later_one_was_at_first(empty: s
         await older
 
     assert await asyncio.to_thread(schema, empty) == "newer"
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+async def test_what_waited_before_there_was_a_column_for_it_is_as_urgent_after(
+    engine: str, url: str, empty: str
+) -> None:
+    of = url if engine == "sqlite" else empty
+    await asyncio.to_thread(command.upgrade, _config(of), "0008")
+    await carry_out(of, "INSERT INTO accounts (key, id, name, created_at) VALUES (1, 'acc', 'Shop', 0)")
+    for key, (status, priority) in enumerate([("queued", 0), ("queued", 2), ("open", 3)]):
+        state = encode(a_conversation(priority=priority)).hex()
+        await carry_out(
+            of,
+            "INSERT INTO conversations (key, account, id, contact, status, seq, cursor, state)"
+            f" VALUES ({key}, 1, 'cnv_{key}', 'con', '{status}', 1, {key},"
+            + (f" x'{state}')" if engine == "sqlite" else f" decode('{state}', 'hex'))"),
+        )
+
+    await asyncio.to_thread(migrate, of)
+
+    found = await carry_out(of, "SELECT priority FROM conversations ORDER BY key")
+    assert [row[0] for row in found] == [0, 2, 0]  # the last one's is written when it waits again
+
+
+async def carry_out(url: str, statement: str) -> list[Any]:
+    """Run one statement on a database of either kind; what it returns."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
+            return file.execute(statement).fetchall()
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        return list(await connection.fetch(statement))
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
