@@ -192,13 +192,18 @@ class _Floor:
 
     def _rank(self, id_: str, waiting: Waiting, asked: _Asked) -> _Rank | None:
         """None for whom it isn't given to, though there is a slot."""
-        passed = id_ in waiting.passed
-        if passed and _is_bot(id_):  # it is dead, or has handed over
-            return None
+        passed, is_own = id_ in waiting.passed, id_ in self._of(asked.teams)
+        if passed and (_is_bot(id_) or (not is_own and self._is_to_come(waiting, asked))):
+            return None  # a bot is dead, or has handed over; whoever transferred it doesn't get it straight back
         lacks = self._lacks(id_, waiting.skills) if waiting.skills else 0
         if lacks and asked.holds_out:
             return None
-        return passed, id_ not in self._of(asked.teams), lacks, asked.known is not None and asked.known != id_
+        return passed, not is_own, lacks, asked.known is not None and asked.known != id_
+
+    def _is_to_come(self, waiting: Waiting, asked: _Asked) -> bool:
+        """Whether somebody of its own teams will take it once a slot is free, and had it not before."""
+        ours = self._on_duty(asked.teams).difference(waiting.passed)
+        return any(not (asked.holds_out and self._lacks(id_, waiting.skills)) for id_ in ours)
 
     def _pool(self, teams: tuple[str, ...], lead: TeamRules) -> list[_Turn]:
         """Who of these could take something, as the policy has them."""

@@ -318,6 +318,42 @@ def test_the_own_team_is_asked_first() -> None:
     assert verdicts(decision)["agt_b"] == "overflow"
 
 
+def test_who_transferred_it_to_a_team_that_is_full_does_not_get_it_back_as_long_as_somebody_is_there() -> None:
+    members = [a_member("agt_a"), a_member("agt_b", teams=(OTHERS,))]
+    floor = a_floor(
+        [a_wait(passed=("agt_b",))],
+        members,
+        {"agt_a": 4},
+        {},
+        TeamRules(OTHERS),
+        overflow=(OTHERS,),
+        overflow_seconds=0,
+    )
+
+    assert floor.run() == []
+    assert verdicts(floor.why(floor.waits[0])) == {"agt_a": "full", "agt_b": "passed"}
+
+
+@pytest.mark.parametrize(
+    ("wait", "gone", "more"),
+    [
+        (a_wait(passed=("agt_b",)), {"agt_a": stands("offline", "off_shift")}, {}),
+        (a_wait(passed=("agt_b", "agt_a")), {}, {}),
+        (a_wait(passed=("agt_b",), skills=("th",)), {}, {"needs_skills": True}),
+    ],
+    ids=["nobody is there", "all have passed", "nobody there knows enough"],
+)
+def test_who_transferred_it_gets_it_back_when_the_team_can_not_take_it(
+    wait: Waiting, gone: dict[str, Standing], more: dict[str, Any]
+) -> None:
+    members = [a_member("agt_a"), a_member("agt_b", teams=(OTHERS,), skills=("th",))]
+    floor = a_floor(
+        [wait], members, {"agt_a": 4}, gone, TeamRules(OTHERS), overflow=(OTHERS,), overflow_seconds=0, **more
+    )
+
+    assert who(floor.run()) == ["agt_b"]
+
+
 def test_a_manual_overflow_team_is_not_asked() -> None:
     assert overflowing({"agt_a": 4}, {}, 0, policy="manual") == []
 
@@ -419,12 +455,16 @@ def could_take(floor: Floor, wait: Waiting, id_: str, in_hand: Counter[str]) -> 
     asked = own + more if waited >= lead.overflow_seconds * 1000 or not duty(own) else own
     knowing = {id_ for id_ in duty(asked) if lacking(floor.members[id_].skills, wait.skills) == 0}
     must_know = lead.needs_skills or (waited < lead.skills_after_seconds * 1000 and knowing)
+    to_come = duty(own) - set(wait.passed)
+    if must_know:
+        to_come &= knowing
+    is_of_others = all(id_ not in team.members for team in own)
     return (
         id_ in duty(asked)
         and floor.standings[id_].status == "accepting_chats"
         and in_hand[id_] < floor.members[id_].slots
         and not (must_know and id_ not in knowing)
-        and not (id_.startswith("bot_") and id_ in wait.passed)
+        and not (id_ in wait.passed and (id_.startswith("bot_") or (is_of_others and to_come)))
     )
 
 
