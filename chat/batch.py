@@ -239,9 +239,8 @@ class Batch:
         if move is None:
             move = self._moves[scoped] = Move(account, before, after, [])
         move.after = after
-        if change.erases:  # also of what was written in this very batch
-            for written in move.entries:
-                written.entry = _emptied(written.entry)
+        if change.erases:
+            self._empty(move)
         self._loaded.conversations[scoped] = after
         self._heads[account] = Head(after.cursor, at)
         for entry in change.entries:
@@ -265,6 +264,15 @@ class Batch:
             self._note_contact(account, change)
         if self._follows:
             self._follow(account, before, after)
+
+    def _empty(self, move: Move) -> None:
+        """The store sees to what is in it; this to what was written in this very batch, and to what it has loaded: a
+        reaction would else bring back what it reacts to."""
+        for written in move.entries:
+            written.entry = _emptied(written.entry)
+        for scoped, (conversation, entry) in self._loaded.entries.items():
+            if scoped[0] == move.account and conversation == move.after.id:
+                self._loaded.entries[scoped] = (conversation, _emptied(entry))
 
     def _follow(self, account: str, before: Conversation | None, after: Conversation) -> None:
         """Routing sees what has moved since."""

@@ -12,10 +12,12 @@ from chat.access import system
 from chat.model import Actor, Ask, Conversation, Entry, Position
 from chat.reading import Reading
 from chat.rules.attributes import Describe
+from chat.rules.blocks import Card
 from chat.rules.contacts import FOR_EVER, Block, Erase, Merge, Unblock, Update
 from chat.rules.follow import Follow
 from chat.rules.messages import AddNote, Send, Start
 from chat.rules.priority import Prioritize
+from chat.rules.reactions import React
 from chat.rules.receipts import Read
 from chat.rules.snooze import Snooze, Wake
 from chat.rules.subject import Rename
@@ -132,6 +134,26 @@ async def test_what_was_written_in_the_same_batch_before_an_erasure_is_erased_to
         assert "SECRET" not in dump
         state = await the_conversation(store, conversation)
         assert (state.messages, state.status, state.rewritten) == (2, "resolved", state.seq)
+
+
+async def test_what_is_changed_in_the_same_batch_after_an_erasure_stays_erased(store: Store, clock: StillClock) -> None:
+    async with open_office(store, clock) as office:
+        conversation = await office.start(DANA)
+        said = Send(id=an_id(1), conversation=conversation, text="SECRET 1")
+        rich = Send(id=an_id(2), conversation=conversation, text="SECRET 2", blocks=[Card("SECRET 3")])
+        await office.done(DANA, said)
+        await office.done(NOA, rich)
+        results = await together(
+            office,
+            [
+                (US, Erase(id=an_id(3), contact=DANA.id)),
+                (NOA, React(id=an_id(4), conversation=conversation, entry=said.id, emoji="👍", on=True)),
+                (NOA, React(id=an_id(5), conversation=conversation, entry=rich.id, emoji="👍", on=True)),
+            ],
+        )
+
+        assert codes(results) == ["ok"] * 3
+        assert "SECRET" not in str([await rows(store, table) for table in ("entries", "conversations")])
 
 
 async def rows(store: Store, table: str) -> list[object]:
