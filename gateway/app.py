@@ -95,7 +95,7 @@ from gateway.signals import Signals
 from gateway.socket import Dirty, Node, Socket
 from gateway.stream import SWEEP_SECONDS
 from gateway.switchboard import Switchboard
-from gateway.tasks import Tasks
+from gateway.tasks import Tasks, end
 from gateway.throttle import Throttle
 from gateway.timers import Alarms
 from gateway.wheel import Wheel
@@ -319,11 +319,9 @@ class Shopbell:
             await batches
             self._indexing.stop()
             await indexing
-            roll.cancel()
-            await asyncio.wait([roll])
+            await end([roll])
             await self._roll.close()  # the bus still takes what it says to the other nodes
-            for task in others:
-                task.cancel()
+            await end(others)
         await self._tasks.close()
         await self._relay.streams.aclose()
         await self._arrivals.close()

@@ -10,6 +10,7 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.redis_url import RedisAddress, parse_redis_url
 
@@ -30,6 +31,9 @@ _ALIVE = {
 
 Client: TypeAlias = Redis | RedisCluster
 
+Trouble = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
+"""How Redis is away. The last is what uvloop says of writing to a connection that was reset just now."""
+
 
 class _PrimaryPool(SentinelConnectionPool):
     """Connections to the primary, and to the Sentinels that name it."""
@@ -44,7 +48,7 @@ def new_client(url: str, seconds: float = COMMAND_SECONDS) -> Client:
 
     A command is tried once more on a new connection, as an old one may be dead: only ask what may be asked twice. It
     takes `seconds` at most for each of: connecting, writing, answering. One that is cancelled takes its connection with
-    it, so that its answer reaches nobody else. Raises RedisError or OSError; on a Cluster all keys of a command must
+    it, so that its answer reaches nobody else. Raises one of Trouble; on a Cluster all keys of a command must
     have the same hash tag.
     """
     address = parse_redis_url(url)

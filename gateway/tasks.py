@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 log = logging.getLogger("gateway.tasks")
 
+AGAIN_SECONDS = 0.5
 AT_ONCE = 64  # reads of the store that may be under way; the others wait for their turn
+
+
+async def end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel these, and return when all have ended. Again and again, as `asyncio.wait_for` of Python 3.11, which the
+    client of Redis waits by, takes a cancellation for nothing if what it waits for comes in the same moment
+    (python/cpython 86296)."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
 
 
 class Tasks:
@@ -25,9 +37,7 @@ class Tasks:
         task.add_done_callback(self._ended)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def _in_turn(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -14,13 +14,13 @@ from msgspec import DecodeError
 from msgspec.json import decode, encode
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from presence import About, Away, Lease, Nodes, Presence, Table, Times
 
 COMMAND_SECONDS = 1.0
 # The last is what uvloop says of writing to a connection that was reset just now.
-_AWAY = (RedisError, OSError, TimeoutError, RuntimeError)
+_AWAY = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
 BETWEEN = "/"  # of an actor and its node in a member; ids have none
 _HERE = Path(__file__).parent
 

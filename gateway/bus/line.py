@@ -20,8 +20,8 @@ from redis.asyncio import Connection
 from redis.exceptions import AskError, ResponseError
 
 from gateway.bus.parcel import Says, join, pack_beat
-from gateway.bus.places import Trouble
 from gateway.bus.pulse import Pulse
+from gateway.redis_client import Trouble
 
 log = logging.getLogger("gateway.bus.line")
 

@@ -11,18 +11,14 @@ from typing import Any, NamedTuple, Protocol
 from redis.asyncio import Connection
 from redis.asyncio.connection import SSLConnection
 from redis.crc import key_slot
-from redis.exceptions import RedisError
 
-from gateway.redis_client import connection_options, new_sentinel
+from gateway.redis_client import Trouble, connection_options, new_sentinel
 from gateway.redis_url import RedisAddress
 
 SLOTS = 16384
 LOOK_SECONDS = 1.0  # for one of the Cluster's nodes or Sentinels to say who has what
 SENTINEL_SECONDS = 5.0  # between two looks: the primary of before stays one for some 10 s after it was replaced
 CLUSTER_SECONDS = 30.0  # the same; nodes say it themselves, as a rule
-
-Trouble = (RedisError, OSError, TimeoutError)
-"""How Redis is away."""
 
 
 class Server(NamedTuple):

@@ -15,9 +15,10 @@ from contextlib import suppress
 from gateway.bus import Bus, Gap, Hear
 from gateway.bus.line import Ear, Line
 from gateway.bus.parcel import NODE_BYTES, Malformed, Says, split, stamp, unpack_beat
-from gateway.bus.places import NOBODY, Chart, Places, Server, Trouble, new_connection, new_places
+from gateway.bus.places import NOBODY, Chart, Places, Server, new_connection, new_places
 from gateway.bus.pulse import Pulse
 from gateway.metrics import Metrics, new_metrics
+from gateway.redis_client import Trouble
 from gateway.redis_url import parse_redis_url
 
 log = logging.getLogger("gateway.bus.redis")

@@ -11,10 +11,10 @@ from zlib import crc32
 from msgspec import msgpack
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import RedisError
 
 from chat.errors import Unavailable
 from gateway.debts import MOST, Debts, Taken
+from gateway.redis_client import Trouble
 
 ASK_SECONDS = 1.0  # Redis answers within a millisecond; who waits longer had better count alone
 US = 1_000_000
@@ -43,7 +43,7 @@ class RedisDebts:
                 if isinstance(self._redis, RedisCluster):
                     return await self._add_by_tag(self._redis, taken)
                 return _seconds(await self._redis.eval(*self._command(taken)))
-        except (RedisError, OSError, TimeoutError) as error:
+        except Trouble as error:
             raise Unavailable(f"{type(error).__name__} {error}") from error
 
     async def _add_by_tag(self, redis: RedisCluster, taken: Sequence[Taken]) -> list[float]:

@@ -53,6 +53,10 @@ class Shopper:
         """Where one writes; there may be a field for an email address beside it."""
         return self.chat.locator("textarea")
 
+    @property
+    def send(self) -> Locator:
+        return self.chat.get_by_role("button", name="Send")
+
     def opens(self) -> None:
         self.launcher.click()
         expect(self.field).to_be_visible()
@@ -68,7 +72,7 @@ class Shopper:
     def says(self, *texts: str) -> None:
         for text in texts:
             self.field.fill(text)
-            expect(self.chat.get_by_role("button", name="Send")).to_be_enabled()  # not before the session has begun
+            expect(self.send).to_be_enabled()  # not before the session has begun
             self.field.press("Enter")
 
     def sees(self, *texts: str) -> None:

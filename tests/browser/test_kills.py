@@ -81,6 +81,8 @@ def test_what_the_shopper_starts_while_the_server_is_down_begins_when_it_is_back
 ) -> None:
     shopper.opens()
     expect(shopper.field).to_be_focused()
+    shopper.types("Anybody?")
+    expect(shopper.send).to_be_enabled()  # the session has begun
     backstage.run(server.kill())
     shopper.says("Anybody?", "Hello?")
     expect(shopper.messages).to_have_count(2)

@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from gateway import tasks as tasks_module
-from gateway.tasks import Tasks
+from gateway.tasks import Tasks, end
 
 
 async def test_what_is_started_runs() -> None:
@@ -80,6 +80,25 @@ async def test_close_ends_what_runs_and_what_still_waits_for_its_turn(monkeypatc
     await tasks.close()
 
     assert ended == [0]  # the others never began; a coroutine that nobody awaits would be a warning, and so an error
+
+
+async def test_a_cancellation_that_is_taken_for_nothing_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks_module, "AGAIN_SECONDS", 0.01)
+    comes = asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        await asyncio.wait_for(comes, 60)
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    comes.set_result(None)  # in the moment in which it is cancelled
+
+    async with asyncio.timeout(1):
+        await end([task])
+
+    assert task.cancelled()
+    await end([])
 
 
 async def test_a_task_that_fails_is_logged_and_no_other_is_hurt(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from gateway.bus.places import NOBODY, SLOTS, Chart, Server, Trouble, new_places, read_slots
+from gateway.bus.places import NOBODY, SLOTS, Chart, Server, new_places, read_slots
+from gateway.redis_client import Trouble
 from gateway.redis_url import parse_redis_url
 from tests.servers import a_free_port, redis, redis_cluster, redis_sentinel
 

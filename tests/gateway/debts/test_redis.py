@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from redis.asyncio import Connection
 
 from chat.errors import Unavailable
 from gateway.debts import Taken
@@ -50,6 +51,18 @@ async def test_a_key_lives_as_long_as_it_can_matter(engine: RedisDebtsEngine) ->
     assert 24_000 < int(redis().ask("PTTL", debts._name(A))) <= 25_000
     await debts.add([Taken(A, -100.0, -100.0, 20.0)])
     assert redis().ask("EXISTS", debts._name(A)) == "0"
+
+
+async def test_a_connection_that_was_reset_just_now_is_a_redis_that_is_away(
+    own: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write(*_: object, **__: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")  # uvloop
+
+    monkeypatch.setattr(Connection, "send_packed_command", write)
+    async with debts_in(own) as debts:
+        with pytest.raises(Unavailable, match="the handler is closed"):
+            await debts.add([Taken(A, 1.0, 1.0, 20.0)])
 
 
 @pytest.mark.parametrize(
